@@ -1,0 +1,6 @@
+package usersync
+
+import (
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/xuri/excelize/v2"
+)

@@ -1,0 +1,394 @@
+package usersync
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/cases"
+	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Fold gives the form in which identifiers are compared: without white space at the ends, in Unicode
+// normalization form KC (UAX #15) and case-folded (Unicode, section 3.13), so that "Ｐeter ", "PETER"
+// and "peter" are one. Stores that look users up by key compare in this form.
+func Fold(s string) string {
+	if isFolded(s) {
+		return s
+	}
+	s = strings.TrimFunc(s, unicode.IsSpace)
+	if isASCII(s) {
+		return strings.ToLower(s)
+	}
+	for range 4 { // folding can denormalize and normalizing can unfold; twice is enough in practice
+		next := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(s)))
+		next = strings.TrimFunc(next, unicode.IsSpace)
+		if next == s {
+			break
+		}
+		s = next
+	}
+	return s
+}
+
+func isFolded(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+func isASCII(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain tells that clean has nothing to do, which is so for nearly every cell.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return s == "" || s[0] != ' ' && s[len(s)-1] != ' '
+}
+
+// clean trims white space, turns line breaks and tabs inside into single spaces, leaves out invisible
+// characters and normalizes to NFC (UAX #15). left is the first character that was left out, 0 if none
+// was. (R4)
+func clean(s string) (out string, left rune) {
+	if isPlain(s) {
+		return s, 0
+	}
+	s = strings.TrimFunc(s, isEdge)
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case isLineBreak(r):
+			if !strings.HasSuffix(b.String(), " ") {
+				b.WriteByte(' ')
+			}
+		case isInvisible(r):
+			if left == 0 {
+				left = r
+			}
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return norm.NFC.String(strings.TrimFunc(b.String(), unicode.IsSpace)), left
+}
+
+// isEdge tells what is trimmed: white space, NBSP and its kin included, and a byte order mark.
+func isEdge(r rune) bool { return unicode.IsSpace(r) || r == '\ufeff' }
+
+func isLineBreak(r rune) bool {
+	return r == '\n' || r == '\r' || r == '\t' || r == '\v' || r == '\f' || r == '\u0085' ||
+		r == '\u2028' || r == '\u2029'
+}
+
+// isInvisible tells control and format characters (Unicode Cc and Cf: zero-width, bidi, soft hyphen,
+// tags), the fillers that look like nothing, and the replacement character of a broken decoding.
+func isInvisible(r rune) bool {
+	switch r {
+	case '\u115f', '\u1160', '\u3164', '\uffa0', '\ufffd', '\u034f':
+		return true
+	}
+	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || 0xFE00 <= r && r <= 0xFE0F ||
+		0xE0100 <= r && r <= 0xE01EF
+}
+
+// codePoint names a character as Unicode does, "U+200B".
+func codePoint(r rune) string {
+	hex := strings.ToUpper(strconv.FormatInt(int64(r), 16))
+	if len(hex) < 4 {
+		hex = strings.Repeat("0", 4-len(hex)) + hex
+	}
+	return "U+" + hex
+}
+
+// kinds has the canonical form of each kind. The text has been cleaned and is not empty.
+var kinds = map[Kind]func(f *field, text string) (string, *Reason){
+	KindText:     canonText,
+	KindEmail:    canonEmail,
+	KindBool:     canonWord,
+	KindLocale:   canonLocale,
+	KindTimeZone: canonTimeZone,
+	KindPhone:    canonPhone,
+	KindEnum:     canonWord,
+	KindUser:     canonText,
+}
+
+func canonText(_ *field, text string) (string, *Reason) { return text, nil }
+
+func canonEmail(f *field, text string) (string, *Reason) {
+	if !isEmail(text) {
+		return "", f.refuse(CodeBadEmail, "value", text)
+	}
+	at := strings.LastIndexByte(text, '@')
+	if domain := strings.ToLower(text[at:]); domain != text[at:] {
+		return text[:at] + domain, nil
+	}
+	return text, nil
+}
+
+// isEmail accepts one addr-spec of RFC 5322 whose local part is a dot-atom, letters of RFC 6531
+// included, and whose domain has at least two labels. Display names, comments, quoted local parts and
+// address literals are refused: nothing in a cell can become a second recipient.
+func isEmail(s string) bool {
+	local, domain, found := strings.Cut(s, "@")
+	return found && len(s) <= 254 && len(local) <= 64 && isDotAtom(local) && isDomain(domain)
+}
+
+func isDotAtom(s string) bool {
+	for _, atom := range strings.Split(s, ".") {
+		if atom == "" || strings.ContainsFunc(atom, isNotAtext) {
+			return false
+		}
+	}
+	return true
+}
+
+func isNotAtext(r rune) bool {
+	if r < utf8.RuneSelf {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' ||
+			strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r))
+	}
+	return !unicode.In(r, unicode.L, unicode.M, unicode.N)
+}
+
+func isDomain(s string) bool {
+	labels := strings.Split(s, ".")
+	for _, label := range labels {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
+			strings.ContainsFunc(label, isNotLabel) {
+			return false
+		}
+	}
+	return len(labels) > 1 && strings.ContainsFunc(labels[len(labels)-1], unicode.IsLetter)
+}
+
+func isNotLabel(r rune) bool { return r != '-' && !unicode.In(r, unicode.L, unicode.M, unicode.N) }
+
+func canonWord(f *field, text string) (string, *Reason) {
+	if v, known := f.words[Fold(text)]; known {
+		return v, nil
+	}
+	code := CodeBadOption
+	if f.Kind == KindBool {
+		code = CodeBadBool
+	}
+	return "", f.refuse(code, "value", text, "expected", f.expected)
+}
+
+// canonLocale takes BCP 47 tags, also with underscores as POSIX writes them.
+func canonLocale(f *field, text string) (string, *Reason) {
+	tag, err := language.Parse(strings.ReplaceAll(text, "_", "-"))
+	if err != nil || tag == language.Und {
+		return "", f.refuse(CodeBadLocale, "value", text)
+	}
+	return tag.String(), nil
+}
+
+// canonTimeZone takes the names of the IANA database as the Go runtime finds it: the system's, or the
+// one that a program embeds with time/tzdata.
+func canonTimeZone(f *field, text string) (string, *Reason) {
+	loc, err := time.LoadLocation(text)
+	if err != nil || text == "Local" || text == "localtime" || text == "posixrules" || text == "Factory" ||
+		strings.HasPrefix(text, "posix/") || strings.HasPrefix(text, "right/") {
+		return "", f.refuse(CodeBadTimeZone, "value", text)
+	}
+	return loc.String(), nil
+}
+
+func canonPhone(f *field, text string) (string, *Reason) {
+	digits := foldPhone(text)
+	number, _, _ := strings.Cut(strings.TrimPrefix(digits, "+"), "x")
+	if digits == "" || len(number) < 3 || len(number) > 15 {
+		return "", f.refuse(CodeBadPhone, "value", text)
+	}
+	return text, nil
+}
+
+// foldPhone keeps the digits, a leading + and an extension after x, "" if there is anything else than
+// these and the usual separators.
+func foldPhone(s string) string {
+	var b strings.Builder
+	for i, r := range strings.ReplaceAll(strings.ToLower(s), "ext", "x") {
+		switch {
+		case '0' <= r && r <= '9':
+			b.WriteRune(r)
+		case r == '+' && i == 0, r == 'x' && b.Len() > 0 && !strings.Contains(b.String(), "x"):
+			b.WriteRune(r)
+		case !strings.ContainsRune(" -./()\u00a0\u2010\u2011\u2012\u2013\u2014", r):
+			return ""
+		}
+	}
+	return b.String()
+}
+
+// canonical checks one cleaned, non-empty text and gives its canonical form: of a list, if the field is
+// one. (C2)
+func (f *field) canonical(text string) (string, *Reason) {
+	if f.List == nil {
+		return f.canonicalItem(text)
+	}
+	if strings.Contains(text, listEnd) {
+		return "", f.refuse(CodeListCharacter)
+	}
+	var items []string
+	for _, item := range strings.Split(text, f.List.Separator) {
+		item = strings.TrimFunc(item, unicode.IsSpace)
+		if item == "" {
+			continue
+		}
+		v, refused := f.canonicalItem(item)
+		if refused != nil {
+			return "", refused
+		}
+		if !f.hasItem(items, v) {
+			items = append(items, v)
+		}
+	}
+	return listValue(items), nil
+}
+
+func (f *field) canonicalItem(text string) (string, *Reason) {
+	v, refused := f.canon(f, text)
+	if refused != nil {
+		return "", refused
+	}
+	if refused := f.checkLength(v); refused != nil {
+		return "", refused
+	}
+	if f.pattern != nil && !f.pattern.MatchString(v) {
+		return "", f.refuse(CodeBadPattern, "value", text, "expected", f.patternHelp())
+	}
+	if f.Check != nil {
+		if err := f.Check(v); err != nil {
+			return "", f.refuseBy(err, text)
+		}
+	}
+	return v, nil
+}
+
+func (f *field) checkLength(v string) *Reason {
+	if f.MaxLength == 0 && f.MinLength == 0 || len(v) <= f.MaxLength && f.MinLength == 0 {
+		return nil
+	}
+	n := utf8.RuneCountInString(v)
+	switch {
+	case f.MaxLength > 0 && n > f.MaxLength:
+		return f.refuse(CodeTooLong, "length", strconv.Itoa(n), "limit", strconv.Itoa(f.MaxLength))
+	case n < f.MinLength:
+		return f.refuse(CodeTooShort, "length", strconv.Itoa(n), "limit", strconv.Itoa(f.MinLength))
+	}
+	return nil
+}
+
+func (f *field) patternHelp() string {
+	if f.PatternHelp != "" {
+		return f.PatternHelp
+	}
+	return f.Pattern
+}
+
+// refuse makes the reason for a value that cannot be taken. The value of a secret stays out of it.
+func (f *field) refuse(code Code, params ...string) *Reason {
+	r := errorReason(code, params...).in(f.Name)
+	if f.Secret {
+		if _, has := r.Params["value"]; has {
+			r.Params["value"] = secretShown
+		}
+	}
+	return &r
+}
+
+// refuseBy makes the reason for a value that the product's own check does not take.
+func (f *field) refuseBy(err error, text string) *Reason {
+	var own *FieldError
+	if errors.As(err, &own) && own.Code != "" {
+		r := errorReason(own.Code).in(f.Name)
+		r.Params = own.Params
+		return &r
+	}
+	if f.Secret {
+		return f.refuse(CodeBadValue, "message", "is not accepted")
+	}
+	return f.refuse(CodeBadValue, "value", text, "message", err.Error())
+}
+
+// secretShown stands for every value of a secret field.
+const secretShown = "•••"
+
+// same tells whether two canonical values are the same to this field. (C3)
+func (f *field) same(a, b string) bool {
+	if a == b {
+		return true
+	}
+	if f.List != nil {
+		return f.sameItems(listItems(a), listItems(b))
+	}
+	return f.compareForm(a) == f.compareForm(b)
+}
+
+func (f *field) sameItems(a, b []string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, item := range a {
+		if !f.hasItem(b, item) {
+			return false
+		}
+	}
+	return true
+}
+
+func (f *field) hasItem(items []string, item string) bool {
+	form := f.compareForm(item)
+	for _, other := range items {
+		if other == item || f.compareForm(other) == form {
+			return true
+		}
+	}
+	return false
+}
+
+// compareForm is the form in which two canonical values of the field are compared.
+func (f *field) compareForm(v string) string {
+	switch {
+	case f.Kind == KindPhone && !f.identifier:
+		if folded := foldPhone(v); folded != "" {
+			return folded
+		}
+	case f.identifier:
+		return Fold(v)
+	}
+	return v
+}
+
+// stored gives the canonical form of a value that the store has, as well as it can be told: a value
+// that the schema would not take is compared as it stands.
+func (f *field) stored(raw string) string {
+	if isList(raw) || f.List != nil {
+		return listValue(listItems(raw))
+	}
+	text, _ := clean(raw)
+	if text == "" {
+		return ""
+	}
+	if v, refused := f.canon(f, text); refused == nil {
+		return v
+	}
+	return text
+}

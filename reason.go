@@ -1,0 +1,242 @@
+package usersync
+
+import (
+	"strings"
+)
+
+// Code is a stable name of a reason. Codes are only ever added.
+type Code string
+
+// Level says how much a reason weighs.
+type Level string
+
+// The levels of a Reason. A row with a reason of LevelError is an Error; the other two never keep a
+// row from being carried out.
+const (
+	LevelError   Level = "error"
+	LevelWarning Level = "warning"
+	LevelNote    Level = "note"
+)
+
+// Reason says why: why a row is an Error, why it is Skipped, what to look at. It is recorded once,
+// where it is decided; everything that shows it makes its own text of Code and Params.
+type Reason struct {
+	Code  Code  `json:"code"`
+	Level Level `json:"level"`
+	// Field is the field that is meant, Column the header of its column in the file and Cell the
+	// cell's reference ("C7"; "" in a CSV file). All three are empty where the whole row is meant.
+	Field  string `json:"field,omitempty"`
+	Column string `json:"column,omitempty"`
+	Cell   string `json:"cell,omitempty"`
+	// Params are the values that the text speaks of, by name; which there are depends on Code. The
+	// value of a secret field is never among them.
+	Params map[string]string `json:"params,omitempty"`
+}
+
+// The codes of reasons, with the parameters of each. The comment of each group names the rules of
+// docs/behaviour.md that it serves.
+const (
+	// Cells (R4, R7).
+	CodeCellError     Code = "cell_error"     // value: a formula error such as #N/A
+	CodeNoResult      Code = "no_result"      // a formula without a stored result
+	CodeDigitsLost    Code = "digits_lost"    // a number past 15 digits
+	CodeBadCharacter  Code = "bad_character"  // character: a code point that an identifier cannot have
+	CodeStripped      Code = "stripped"       // character: an invisible character that was left out
+	CodeExtraCells    Code = "extra_cells"    // count: cells beyond the header's last column
+	CodeListCharacter Code = "list_character" // a control character in a list
+
+	// Values (C1, C2, C7).
+	CodeRequired    Code = "required"     //
+	CodeBadEmail    Code = "bad_email"    // value
+	CodeBadBool     Code = "bad_boolean"  // value, expected
+	CodeBadLocale   Code = "bad_locale"   // value
+	CodeBadTimeZone Code = "bad_timezone" // value
+	CodeBadPhone    Code = "bad_phone"    // value
+	CodeBadOption   Code = "bad_option"   // value, expected
+	CodeBadPattern  Code = "bad_pattern"  // value, expected
+	CodeTooShort    Code = "too_short"    // length, limit
+	CodeTooLong     Code = "too_long"     // length, limit
+	CodeBadValue    Code = "bad_value"    // value, message: a check of the product's own
+	CodeCannotClear Code = "cannot_clear" // the marker that clears, on a field that must have a value
+	CodeSampleRow   Code = "sample_row"   //
+
+	// Rows and users (C4, C5, C6).
+	CodeDuplicateKey  Code = "duplicate_key"  // value, rows
+	CodeDuplicateUser Code = "duplicate_user" // user, rows
+	CodeAmbiguousUser Code = "ambiguous_user" // value, users
+	CodeMatchDiffers  Code = "match_differs"  // users, fields
+	CodeNotUnique     Code = "not_unique"     // value, user or row
+	CodeCannotOrder   Code = "cannot_order"   // value, user or row
+
+	// Managers (C8).
+	CodeRefUnknown    Code = "reference_unknown"     // value
+	CodeRefSelf       Code = "reference_self"        // value
+	CodeRefErrorRow   Code = "reference_error_row"   // value, row
+	CodeRefNotCreated Code = "reference_not_created" // value, row: the row is skipped by a rule
+	CodeRefLoop       Code = "reference_loop"        // path
+	CodeRefAmbiguous  Code = "reference_ambiguous"   // value, users
+	CodeRefInactive   Code = "reference_inactive"    // value
+	CodeRefRowFailed  Code = "reference_row_error"   // value, row: the user exists, its row is an Error
+
+	// Classes (B1 to B9, A11).
+	CodeUnchanged       Code = "unchanged"           //
+	CodeNewSkipped      Code = "new_skipped"         //
+	CodeExistingSkipped Code = "existing_skipped"    //
+	CodeInactiveSkipped Code = "inactive_skipped"    //
+	CodeStaysInactive   Code = "stays_inactive"      //
+	CodeActivates       Code = "activates"           //
+	CodeDeactivates     Code = "deactivates"         //
+	CodeCreatedInactive Code = "created_inactive"    //
+	CodeRemoved         Code = "removed"             //
+	CodeRemovedNoAction Code = "removed_no_action"   //
+	CodeRemovedInactive Code = "removed_inactive"    //
+	CodeRemovedGone     Code = "removed_gone"        //
+	CodeRemovalsHeld    Code = "removals_held"       // rows: rows without a readable key
+	CodeShared          Code = "in_other_file"       // config
+	CodeProtected       Code = "protected"           //
+	CodeLooksRenamed    Code = "looks_like_a_rename" // user
+	CodeNotAllowed      Code = "not_allowed"         // message
+
+	// What became of a row (A3, A5, A6, A8).
+	CodeStale        Code = "stale"         // moved
+	CodeTaken        Code = "taken"         // message
+	CodeGone         Code = "gone"          //
+	CodeStoreError   Code = "store_error"   // message
+	CodeUnknown      Code = "unknown"       // the store did not say whether the change was made
+	CodeNotTried     Code = "not_tried"     // the run ended before
+	CodeMailFailed   Code = "mail_failed"   // message
+	CodeLinkFailed   Code = "link_failed"   // value, message
+	CodeManagerWrite Code = "manager_write" // value: the manager's own row failed
+)
+
+// reasonTexts are the English texts, with parameters in braces.
+var reasonTexts = map[Code]string{
+	CodeCellError:     "the cell shows the formula error {value}: mend the formula or type the value",
+	CodeNoResult:      "the cell has a formula whose result is not stored: open and save the file in a spreadsheet program, or type the value",
+	CodeDigitsLost:    "the number has more than 15 digits and the spreadsheet has already lost some of them: format the cell as text and type it again",
+	CodeBadCharacter:  "contains the invisible or control character {character}: type the value again",
+	CodeStripped:      "the invisible character {character} was left out",
+	CodeExtraCells:    "the line has {count} more cells than the header: check for a separator inside a value",
+	CodeListCharacter: "contains a control character",
+
+	CodeRequired:    "is required and is blank",
+	CodeBadEmail:    "{value} is not an email address such as name@example.com",
+	CodeBadBool:     "{value} is neither yes nor no: use one of {expected}",
+	CodeBadLocale:   "{value} is not a locale code such as en-US",
+	CodeBadTimeZone: "{value} is not a time zone name such as Europe/Berlin",
+	CodeBadPhone:    "{value} is not a phone number",
+	CodeBadOption:   "{value} is not one of {expected}",
+	CodeBadPattern:  "{value} does not have the form {expected}",
+	CodeTooShort:    "has {length} characters and needs at least {limit}",
+	CodeTooLong:     "has {length} characters and may have at most {limit}",
+	CodeBadValue:    "{message}",
+	CodeCannotClear: "cannot be cleared",
+	CodeSampleRow:   "this is the template's sample row: delete it",
+
+	CodeDuplicateKey:  "{value} is also in row {rows}: keep one of them",
+	CodeDuplicateUser: "this is the same user ({user}) as in row {rows}: keep one of them",
+	CodeAmbiguousUser: "{value} fits several users ({users}): tell them apart in the system first",
+	CodeMatchDiffers:  "{fields} point at different users ({users})",
+	CodeNotUnique:     "{value} is already used by {holder}",
+	CodeCannotOrder:   "{value} is exchanged with {holder}, which cannot be done in one run: change one of them first",
+
+	CodeRefUnknown:    "there is no user {value}",
+	CodeRefSelf:       "{value} is the user itself",
+	CodeRefErrorRow:   "{value} will not be created because row {row} has an error",
+	CodeRefNotCreated: "{value} will not be created because new users are skipped (row {row})",
+	CodeRefLoop:       "makes a loop: {path}",
+	CodeRefAmbiguous:  "{value} fits several users ({users})",
+	CodeRefInactive:   "{value} is inactive, or will be after this run",
+	CodeRefRowFailed:  "the row of {value} (row {row}) has an error; the existing user is taken",
+
+	CodeUnchanged:       "nothing to change",
+	CodeNewSkipped:      "new users are skipped by this configuration",
+	CodeExistingSkipped: "existing users are skipped by this configuration",
+	CodeInactiveSkipped: "the user is inactive, and inactive users are skipped by this configuration",
+	CodeStaysInactive:   "the user stays inactive",
+	CodeActivates:       "the user becomes active again",
+	CodeDeactivates:     "the user becomes inactive",
+	CodeCreatedInactive: "the user is created inactive",
+	CodeRemoved:         "the user is no longer in the file",
+	CodeRemovedNoAction: "the user is no longer in the file; this configuration takes no action",
+	CodeRemovedInactive: "the user is no longer in the file and is already inactive",
+	CodeRemovedGone:     "the user is no longer in the file and no longer in the system",
+	CodeRemovalsHeld:    "nobody is deactivated in this run because row {rows} has no readable key and may be anyone",
+	CodeShared:          "the user is still in the file of another configuration ({config})",
+	CodeProtected:       "the user is protected and stays active",
+	CodeLooksRenamed:    "looks like a rename of {user}, who is no longer in the file",
+	CodeNotAllowed:      "{message}",
+
+	CodeStale:        "the user has changed since the preview ({moved}): preview again",
+	CodeTaken:        "the system already has such a user or value: {message}",
+	CodeGone:         "the user no longer exists",
+	CodeStoreError:   "the system refused the change: {message}",
+	CodeUnknown:      "it is not known whether the change was made",
+	CodeNotTried:     "the run ended before this row",
+	CodeMailFailed:   "the welcome mail was not sent: {message}",
+	CodeLinkFailed:   "{value} was not set: {message}",
+	CodeManagerWrite: "{value} was not set because that user's own row failed",
+}
+
+// Text is the reason in English, beginning with the column or field that is meant. A code that is not
+// known, from a newer version perhaps, gives its name.
+func (r Reason) Text() string {
+	text, known := reasonTexts[r.Code]
+	if !known {
+		text = string(r.Code)
+	}
+	text = fillIn(text, r.Params)
+	switch {
+	case r.Cell != "" && r.Column != "":
+		return r.Column + " (" + r.Cell + "): " + text
+	case r.Column != "":
+		return r.Column + ": " + text
+	case r.Field != "":
+		return r.Field + ": " + text
+	}
+	return text
+}
+
+// fillIn replaces {name} by the parameter of that name, once: a parameter's own braces stay.
+func fillIn(text string, params map[string]string) string {
+	var b strings.Builder
+	for {
+		before, rest, found := strings.Cut(text, "{")
+		b.WriteString(before)
+		if !found {
+			return b.String()
+		}
+		name, after, _ := strings.Cut(rest, "}")
+		b.WriteString(params[name])
+		text = after
+	}
+}
+
+func errorReason(code Code, params ...string) Reason {
+	return Reason{Code: code, Level: LevelError, Params: pairs(params)}
+}
+
+func warning(code Code, params ...string) Reason {
+	return Reason{Code: code, Level: LevelWarning, Params: pairs(params)}
+}
+
+func note(code Code, params ...string) Reason {
+	return Reason{Code: code, Level: LevelNote, Params: pairs(params)}
+}
+
+// in says which field a reason is about.
+func (r Reason) in(field string) Reason {
+	r.Field = field
+	return r
+}
+
+func pairs(kv []string) map[string]string {
+	if len(kv) == 0 {
+		return nil
+	}
+	m := make(map[string]string, len(kv)/2)
+	for i := 0; i+1 < len(kv); i += 2 {
+		m[kv[i]] = kv[i+1]
+	}
+	return m
+}
