@@ -1,0 +1,217 @@
+package csvfile
+
+import (
+	"bytes"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/usersync-go/usersync/internal/table"
+)
+
+// parser cuts physical lines into rows and cells.
+//
+// A row's cells share one string. A line without quotes is that string itself, cut at the delimiters;
+// otherwise the cells' text is put together in text, and ends tells where each cell ends.
+type parser struct {
+	lines   *lines
+	lim     Limits
+	comma   byte // 0: there is none, and no line holds a NUL
+	line    []byte
+	ending  []byte // the line ending that was cut off line
+	at      int    // how much of line is done
+	text    []byte
+	ends    []int
+	escaped bool // the row holds an apostrophe
+	rows    int
+	row     table.Row
+}
+
+// newParser reads as far as it takes to tell the delimiter.
+func newParser(r io.Reader, opt Options) (*parser, error) {
+	lim := opt.Limits.withDefaults()
+	l, err := newLines(r, opt.Encoding, lim)
+	if err != nil {
+		return nil, err
+	}
+	comma, err := tellDelimiter(l, opt.Delimiter)
+	if err != nil {
+		return nil, err
+	}
+	return &parser{lines: l, lim: lim, comma: comma}, nil
+}
+
+// next gives the next row, which may have no cells, or io.EOF.
+func (p *parser) next() (*table.Row, error) {
+	if err := p.nextLine(); err != nil {
+		return nil, err
+	}
+	p.row = table.Row{Number: p.lines.number, Cells: p.row.Cells[:0]}
+	if p.rows++; p.rows > p.lim.Rows {
+		return nil, refuseRows(p.row.Number, p.lim.Rows)
+	}
+	if len(p.line) == 0 {
+		return &p.row, nil
+	}
+	if bytes.IndexByte(p.line, '"') < 0 {
+		return &p.row, p.plainRow()
+	}
+	return &p.row, p.quotedRow()
+}
+
+func (p *parser) nextLine() error {
+	line, err := p.lines.next()
+	if err != nil {
+		return err
+	}
+	p.line, p.ending, p.at = line, nil, 0
+	for _, ending := range [...]string{"\r\n", "\n"} {
+		if n := len(line) - len(ending); n >= 0 && string(line[n:]) == ending {
+			p.line, p.ending = line[:n], line[n:]
+			break
+		}
+	}
+	return nil
+}
+
+func (p *parser) plainRow() error {
+	if i := bytes.IndexByte(p.line, '\r'); i >= 0 {
+		return refuseLineEnding(p.lines.number, p.lines.place(p.line[:i]))
+	}
+	rest := string(p.line)
+	p.escaped = strings.IndexByte(rest, '\'') >= 0
+	for {
+		i := strings.IndexByte(rest, p.comma)
+		if i < 0 {
+			return p.add(rest)
+		}
+		if err := p.add(rest[:i]); err != nil {
+			return err
+		}
+		rest = rest[i+1:]
+	}
+}
+
+func (p *parser) quotedRow() error {
+	p.text, p.ends = p.text[:0], p.ends[:0]
+	for more := true; more; {
+		var err error
+		if p.at < len(p.line) && p.line[p.at] == '"' {
+			err = p.quotedCell()
+		} else {
+			err = p.bareCell()
+		}
+		if err != nil {
+			return err
+		}
+		p.ends = append(p.ends, len(p.text))
+		if more = p.at < len(p.line); more {
+			p.at++ // the delimiter
+		}
+	}
+	text, start := string(p.text), 0
+	p.escaped = strings.IndexByte(text, '\'') >= 0
+	for _, end := range p.ends {
+		if err := p.add(text[start:end]); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+// bareCell reads an unquoted cell up to the delimiter or the end of the line.
+func (p *parser) bareCell() error {
+	cell := p.line[p.at:]
+	if i := bytes.IndexByte(cell, p.comma); i >= 0 {
+		cell = cell[:i]
+	}
+	if i := bytes.IndexAny(cell, "\"\r"); i >= 0 {
+		return p.misplaced(p.at + i)
+	}
+	p.text = append(p.text, cell...)
+	p.at += len(cell)
+	return nil
+}
+
+// quotedCell reads a quoted cell, over as many lines as it takes, up to the delimiter or the end of the
+// line.
+func (p *parser) quotedCell() error {
+	open := p.at
+	line, at := 0, int64(0) // where the quote opens, once that line is left
+	p.at++
+	for {
+		i := bytes.IndexByte(p.line[p.at:], '"')
+		if i < 0 {
+			if line == 0 {
+				line, at = p.lines.number, p.lines.place(p.line[:open])
+			}
+			if err := p.carryOn(line, at); err != nil {
+				return err
+			}
+			continue
+		}
+		p.text = append(p.text, p.line[p.at:p.at+i]...)
+		p.at += i + 1
+		switch {
+		case p.at == len(p.line) || p.line[p.at] == p.comma:
+			return nil
+		case p.line[p.at] != '"':
+			return p.misplaced(p.at)
+		}
+		p.text = append(p.text, '"')
+		p.at++
+	}
+}
+
+// carryOn goes on to the next line inside the quoted cell that opened at the given place.
+func (p *parser) carryOn(line int, at int64) error {
+	p.text = append(append(p.text, p.line[p.at:]...), p.ending...)
+	if len(p.text) > p.lim.RowBytes {
+		return refuseRow(p.row.Number, p.lim.RowBytes)
+	}
+	err := p.nextLine()
+	if err == io.EOF {
+		return refuseUnclosed(line, at)
+	}
+	return err
+}
+
+// misplaced refuses the character at i of the line: a quote or CR in an unquoted cell, or anything after
+// a closing quote.
+func (p *parser) misplaced(i int) error {
+	line, at := p.lines.number, p.lines.place(p.line[:i])
+	switch p.line[i] {
+	case '\r':
+		return refuseLineEnding(line, at)
+	case '"':
+		return refuseQuote(line, at, "a quote inside a cell that does not start with one")
+	}
+	return refuseQuote(line, at, "text after the quote that closes a cell")
+}
+
+// add puts the next cell into the row, unless it is blank.
+func (p *parser) add(text string) error {
+	col := p.row.Width
+	if p.row.Width++; p.row.Width > p.lim.Columns {
+		return refuseColumns(p.row.Number, p.lim.Columns)
+	}
+	if p.escaped {
+		text = Unescape(text)
+	}
+	if blank(text) {
+		return nil
+	}
+	if len(text) > p.lim.CellChars && utf8.RuneCountInString(text) > p.lim.CellChars {
+		return refuseCell(p.row.Number, col, p.lim.CellChars)
+	}
+	p.row.Cells = append(p.row.Cells, table.Cell{Col: col, Kind: table.Text, Text: text})
+	return nil
+}
+
+func blank(s string) bool {
+	if s != "" && ' ' < s[0] && s[0] < utf8.RuneSelf {
+		return false // nearly every cell
+	}
+	return strings.TrimSpace(s) == ""
+}
