@@ -1,0 +1,97 @@
+package memory_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/memory"
+)
+
+func user(name string) usersync.User {
+	return usersync.User{Active: true, Values: usersync.ValuesOf(map[string]string{
+		"userName": name, "email": name + "@example.com",
+	})}
+}
+
+func TestPutMayDoWhatWritesMayNot(t *testing.T) {
+	ctx := context.Background()
+	store := memory.New(memory.WithUsers(user("jane"), user("Jane")))
+	found, err := store.FindUsers(ctx, "userName", []string{"jane"})
+	if err != nil || len(found) != 2 {
+		t.Fatalf("two users have the key, found %d (%v)", len(found), err)
+	}
+	edited := found[0]
+	edited.Values.Set("email", "j@example.com")
+	store.Put(edited)
+	found, _ = store.FindUsers(ctx, "email", []string{"j@example.com"})
+	if len(found) != 1 || found[0].ID != "u1" || found[0].Version != "2" {
+		t.Fatalf("edited user u1 should be found in version 2, found %v", found)
+	}
+	store.Remove("u1", "u1", "nobody")
+	if users := store.Users(); len(users) != 1 || users[0].ID != "u2" {
+		t.Fatalf("u2 should be left, there is %v", users)
+	}
+	found, _ = store.FindUsers(ctx, "email", []string{"j@example.com"})
+	if len(found) != 0 {
+		t.Fatalf("found a removed user: %v", found)
+	}
+}
+
+func TestIdsThatAreTakenAreNotGivenOut(t *testing.T) {
+	u := user("jane")
+	u.ID = "u1"
+	store := memory.New(memory.WithUsers(u, user("john")))
+	if users := store.Users(); users[1].ID != "u2" {
+		t.Fatalf("john got %q", users[1].ID)
+	}
+}
+
+func TestUnknownOperation(t *testing.T) {
+	store := memory.New(memory.WithUsers(user("jane")))
+	out, err := store.WriteUsers(context.Background(), []usersync.Change{{Op: "explode", UserID: "u1"}})
+	if err != nil || out[0].Err == nil {
+		t.Fatalf("outcome %v, error %v", out, err)
+	}
+}
+
+func TestMailerFails(t *testing.T) {
+	ctx := context.Background()
+	m := memory.NewMailer()
+	bounce := errors.New("mailbox full")
+	m.Fail("Jane@Example.com", bounce)
+	w := usersync.Welcome{Email: "jane@example.com", IdempotencyKey: "k"}
+	if err := m.SendWelcome(ctx, w); !errors.Is(err, bounce) {
+		t.Fatalf("got %v", err)
+	}
+	m.Fail("jane@example.com", nil)
+	if err := m.SendWelcome(ctx, w); err != nil || len(m.Sent()) != 1 {
+		t.Fatalf("sent %v, error %v", m.Sent(), err)
+	}
+}
+
+func BenchmarkFindUsers(b *testing.B) {
+	const total, batch = 100_000, 1000
+	store := memory.New()
+	keys := make([]string, total)
+	emails := make([]string, total)
+	for i := range total {
+		keys[i] = fmt.Sprintf("user%06d", i)
+		emails[i] = keys[i] + "@example.com"
+		store.Put(user(keys[i]))
+	}
+	for field, values := range map[string][]string{"userName": keys, "email": emails} {
+		b.Run(field, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				at := i * batch % total
+				found, err := store.FindUsers(context.Background(), field, values[at:at+batch])
+				if err != nil || len(found) != batch {
+					b.Fatal(len(found), err)
+				}
+			}
+		})
+	}
+}
