@@ -106,8 +106,7 @@ type Config struct {
 
 // Guard holds a plan back that would deactivate many users: more than Percent of the baseline and more
 // than Users, or more than Max, users leaving the file and rows that say inactive together; or whose
-// file has no valid row although there is a baseline. The zero Guard lets five users go freely and asks
-// for every further one.
+// file has no valid row although there is a baseline. The zero Guard asks about every deactivation.
 type Guard struct {
 	Off     bool    `json:"off,omitempty"` // no guard at all
 	Percent float64 `json:"percent"`       // of the baseline, 0 to 100

@@ -151,7 +151,7 @@ func isEmail(s string) bool {
 }
 
 func isDotAtom(s string) bool {
-	for _, atom := range strings.Split(s, ".") {
+	for atom := range strings.SplitSeq(s, ".") {
 		if atom == "" || strings.ContainsFunc(atom, isNotAtext) {
 			return false
 		}
@@ -168,14 +168,15 @@ func isNotAtext(r rune) bool {
 }
 
 func isDomain(s string) bool {
-	labels := strings.Split(s, ".")
-	for _, label := range labels {
+	labels, last := 0, ""
+	for label := range strings.SplitSeq(s, ".") {
+		labels, last = labels+1, label
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' ||
 			strings.ContainsFunc(label, isNotLabel) {
 			return false
 		}
 	}
-	return len(labels) > 1 && strings.ContainsFunc(labels[len(labels)-1], unicode.IsLetter)
+	return labels > 1 && strings.ContainsFunc(last, unicode.IsLetter)
 }
 
 func isNotLabel(r rune) bool { return r != '-' && !unicode.In(r, unicode.L, unicode.M, unicode.N) }
@@ -211,30 +212,54 @@ func canonTimeZone(f *field, text string) (string, *Reason) {
 	return loc.String(), nil
 }
 
+// canonPhone takes 3 to 15 digits (E.164), which may start with + and end with an extension.
 func canonPhone(f *field, text string) (string, *Reason) {
-	digits := foldPhone(text)
-	number, _, _ := strings.Cut(strings.TrimPrefix(digits, "+"), "x")
-	if digits == "" || len(number) < 3 || len(number) > 15 {
+	number, extension := text, ""
+	if i := strings.IndexAny(text, "xXeE"); i > 0 {
+		number, extension = text[:i], trimExtension(text[i:])
+	}
+	digits := countDigits(strings.TrimPrefix(number, "+"))
+	if digits < 3 || digits > 15 || countDigits(extension) < 0 || number != text && extension == "" {
 		return "", f.refuse(CodeBadPhone, "value", text)
 	}
 	return text, nil
 }
 
-// foldPhone keeps the digits, a leading + and an extension after x, "" if there is anything else than
-// these and the usual separators.
-func foldPhone(s string) string {
-	var b strings.Builder
-	for i, r := range strings.ReplaceAll(strings.ToLower(s), "ext", "x") {
-		switch {
-		case '0' <= r && r <= '9':
-			b.WriteRune(r)
-		case r == '+' && i == 0, r == 'x' && b.Len() > 0 && !strings.Contains(b.String(), "x"):
-			b.WriteRune(r)
-		case !strings.ContainsRune(" -./()\u00a0\u2010\u2011\u2012\u2013\u2014", r):
-			return ""
+// trimExtension cuts "x", "ext" or "ext." off an extension, "" if it does not begin so.
+func trimExtension(s string) string {
+	for _, word := range []string{"ext.", "ext", "x"} {
+		if len(s) > len(word) && strings.EqualFold(s[:len(word)], word) {
+			return strings.TrimSpace(s[len(word):])
 		}
 	}
-	return b.String()
+	return ""
+}
+
+// countDigits counts the digits of a text that has only digits and the usual separators, -1 otherwise.
+func countDigits(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case '0' <= r && r <= '9':
+			n++
+		case !strings.ContainsRune(" -./()\u00a0\u2010\u2011\u2012\u2013\u2014", r):
+			return -1
+		}
+	}
+	return n
+}
+
+// foldPhone keeps what distinguishes a phone number that was accepted: its digits, + and extension.
+func foldPhone(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case '0' <= r && r <= '9' || r == '+':
+			return r
+		case r == 'x' || r == 'X':
+			return 'x'
+		}
+		return -1
+	}, s)
 }
 
 // canonical checks one cleaned, non-empty text and gives its canonical form: of a list, if the field is

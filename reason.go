@@ -80,6 +80,7 @@ const (
 
 	// Classes (B1 to B9, A11).
 	CodeUnchanged       Code = "unchanged"           //
+	CodeKept            Code = "kept"                //
 	CodeNewSkipped      Code = "new_skipped"         //
 	CodeExistingSkipped Code = "existing_skipped"    //
 	CodeInactiveSkipped Code = "inactive_skipped"    //
@@ -150,6 +151,7 @@ var reasonTexts = map[Code]string{
 	CodeRefRowFailed:  "the row of {value} (row {row}) has an error; the existing user is taken",
 
 	CodeUnchanged:       "nothing to change",
+	CodeKept:            "the current values are kept, as was decided",
 	CodeNewSkipped:      "new users are skipped by this configuration",
 	CodeExistingSkipped: "existing users are skipped by this configuration",
 	CodeInactiveSkipped: "the user is inactive, and inactive users are skipped by this configuration",
