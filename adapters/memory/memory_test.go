@@ -8,7 +8,57 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/usersynctest"
 )
+
+func TestStore(t *testing.T) {
+	usersynctest.TestUserStore(t,
+		func(t *testing.T) usersync.UserStore { return memory.New(memory.WithUnique("costCenter")) },
+		usersynctest.Text("department", "title"),
+		usersynctest.Lists("groups"),
+		usersynctest.Lookups("email", "costCenter"),
+		usersynctest.Unique("costCenter"),
+		usersynctest.NewUser(func(n int) usersync.Values {
+			name := fmt.Sprintf("Test.User%05d", n)
+			return usersync.ValuesOf(map[string]string{
+				"userName": name, "email": name + "@example.com", "costCenter": fmt.Sprintf("Center %d", n),
+			})
+		}),
+	)
+}
+
+func TestStoreWithAnotherKey(t *testing.T) {
+	usersynctest.TestUserStore(t,
+		func(t *testing.T) usersync.UserStore { return memory.New(memory.WithKey("email")) },
+		usersynctest.Key("email"), usersynctest.Lookups("userName"))
+}
+
+func TestBaselines(t *testing.T) {
+	usersynctest.TestBaselineStore(t, func(t *testing.T) usersync.BaselineStore {
+		return memory.New().Baselines()
+	})
+}
+
+func TestMailer(t *testing.T) {
+	usersynctest.TestMailer(t, func(t *testing.T) (usersync.Mailer, func() []usersync.Welcome) {
+		m := memory.NewMailer()
+		return m, m.Sent
+	})
+}
+
+func TestSeats(t *testing.T) {
+	usersynctest.TestLicenseChecker(t, func(t *testing.T) (usersync.LicenseChecker, func(int)) {
+		store := memory.New()
+		return memory.NewSeats(store, 5), func(used int) { putActive(store, used) }
+	})
+}
+
+// putActive makes the first of ten users active and the others inactive.
+func putActive(store *memory.Store, active int) {
+	for i := range 10 {
+		store.Put(usersync.User{ID: fmt.Sprintf("u%d", i+1), Active: i < active})
+	}
+}
 
 func user(name string) usersync.User {
 	return usersync.User{Active: true, Values: usersync.ValuesOf(map[string]string{
