@@ -39,6 +39,7 @@ type sharedBuilder struct {
 	texts  texts
 	total  int64
 	chunk  []byte // the chunk that is being filled
+	text   []byte // the string at hand
 }
 
 // shared reads the shared strings, if the workbook has any (ECMA-376 Part 1, 18.4.9).
@@ -62,6 +63,12 @@ func (b *sharedBuilder) table(s *scanner) error {
 		return err
 	}
 	for {
+		if text, ok := b.texts.quickItem(s); ok {
+			if err := b.add(s.part, text); err != nil {
+				return err
+			}
+			continue
+		}
 		ok, err := s.child()
 		switch {
 		case err != nil:
@@ -84,26 +91,26 @@ func (b *sharedBuilder) table(s *scanner) error {
 
 // item reads one string.
 func (b *sharedBuilder) item(s *scanner) (err error) {
+	if b.text, err = b.texts.rich(s, b.text[:0]); err != nil {
+		return err
+	}
+	return b.add(s.part, b.text)
+}
+
+// add takes in one string.
+func (b *sharedBuilder) add(part string, text []byte) error {
 	if b.to.count >= b.lim.SharedStrings {
-		return exceeds(LimitShared, s.part, int64(b.lim.SharedStrings), "the workbook has too many shared strings")
+		return exceeds(LimitShared, part, int64(b.lim.SharedStrings), "the workbook has too many shared strings")
 	}
-	from := len(b.chunk)
-	if b.chunk, err = b.texts.rich(s, b.chunk); err != nil {
+	b.total += int64(len(text))
+	if err := b.bound(part); err != nil {
 		return err
 	}
-	size := len(b.chunk) - from
-	b.total += int64(size)
-	if err := b.bound(s.part); err != nil {
-		return err
-	}
-	if len(b.chunk) >= maxChunk {
-		text := append([]byte(nil), b.chunk[from:]...)
-		b.chunk = b.chunk[:from]
+	if len(b.chunk)+len(text) >= maxChunk {
 		b.seal()
-		b.chunk = append(b.chunk, text...)
-		from = 0
 	}
-	b.note(uint32(len(b.to.chunks)<<chunkShift + from))
+	b.note(uint32(len(b.to.chunks)<<chunkShift + len(b.chunk)))
+	b.chunk = append(b.chunk, text...)
 	return nil
 }
 

@@ -87,6 +87,12 @@ func (r *sheetReader) readRow() error {
 		return at(err, "", "", r.last+1)
 	}
 	for {
+		if r.quickCell() {
+			if err := r.keep(); err != nil {
+				return at(err, "", referenceOf(r.col, r.row.Number), r.row.Number)
+			}
+			continue
+		}
 		ok, err := r.s.child()
 		switch {
 		case err != nil:
