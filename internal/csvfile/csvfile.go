@@ -37,12 +37,12 @@ type Options struct {
 	Limits    Limits
 }
 
-// Limits bound what a file may ask for. A field that is 0 has the default.
+// Limits bound what a file may ask for. A field that is not positive has the default.
 type Limits struct {
 	Bytes     int64 // of the upload; 64 MB
 	Rows      int   // blank ones included; 1,048,576
-	Columns   int   // 1,024
-	CellChars int   // Unicode characters in one cell; 32,767
+	Columns   int   // counted to the last that holds anything; 1,024
+	CellChars int   // of one cell, in UTF-16 code units as spreadsheet programs count; 32,767
 	RowBytes  int   // of one row, over all its lines; 8 MiB
 }
 
@@ -57,10 +57,10 @@ func (l Limits) withDefaults() Limits {
 }
 
 func orDefault[T int | int64](given, def T) T {
-	if given == 0 {
-		return def
+	if given > 0 {
+		return given
 	}
-	return given
+	return def
 }
 
 // Read yields the rows of a CSV file that hold anything, the header being the first of them. Row.Number

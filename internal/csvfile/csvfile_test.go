@@ -165,10 +165,13 @@ func TestRefusals(t *testing.T) {
 		{"too many bytes", "a,b\n1,2\n", small(Limits{Bytes: 7}), CodeBytes, 0, 0},
 		{"too many rows", "a\n1\n\n\n3\n", small(Limits{Rows: 3}), CodeRows, 4, 0},
 		{"too many columns", "a,b\n1,2,3\n", small(Limits{Columns: 2}), CodeColumns, 2, 0},
+		{"too many delimiters", "a,b\n" + strings.Repeat(",", 1<<14) + "\n", Options{}, CodeColumns, 2, 0},
+		{"too many delimiters, quoted", "a,b\n\"\"\"\"" + strings.Repeat(",", 1<<14) + "\n", Options{}, CodeColumns, 2, 0},
 		{"too many columns, quoted", "a,b\n\"1\n\",2,3\n", small(Limits{Columns: 2}), CodeColumns, 2, 0},
 		{"too long a cell", "a,b\n1,éééé\n", small(Limits{CellChars: 3}), CodeCell, 2, 0},
-		{"too long a row", "a,b\n1,\"aaa\naaa\nbbb\"\n", small(Limits{RowBytes: 8}), CodeRow, 2, 0},
-		{"too long a line", "a,b\n1,aaaaaaaaaaa\n", small(Limits{RowBytes: 8}), CodeRow, 2, 0},
+		{"too long a cell, counted as spreadsheet programs do", "a,b\n1,😀😀\n", small(Limits{CellChars: 3}), CodeCell, 2, 0},
+		{"too long a row", "a,b\n1,\"aaa\naaa\nbbb\"\n", small(Limits{RowBytes: 8}), CodeRowText, 2, 0},
+		{"too long a line", "a,b\n1,aaaaaaaaaaa\n", small(Limits{RowBytes: 8}), CodeRowText, 2, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -185,9 +188,9 @@ func TestRefusals(t *testing.T) {
 
 // R2: a bound is not hit by what lies just within it.
 func TestWithinLimits(t *testing.T) {
-	in := "a,b\n\"é1\",éé\n"
+	in := "a,b\n\"é1\",éé,,\n"
 	_, err := readAll(t, strings.NewReader(in), Options{Limits: Limits{
-		Bytes: int64(len(in)), Rows: 2, Columns: 2, CellChars: 2, RowBytes: 11}})
+		Bytes: int64(len(in)), Rows: 2, Columns: 2, CellChars: 2, RowBytes: 13}})
 	require.NoError(t, err)
 }
 

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"io"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
+
+// maxWidth is how many cells a row of a spreadsheet can have.
+const maxWidth = 1 << 14
 
 // parser cuts physical lines into rows and cells.
 //
@@ -17,6 +21,7 @@ import (
 type parser struct {
 	lines   *lines
 	lim     Limits
+	width   int  // cells a row can have, blank ones at its end included
 	comma   byte // 0: there is none, and no line holds a NUL
 	line    []byte
 	ending  []byte // the line ending that was cut off line
@@ -39,7 +44,7 @@ func newParser(r io.Reader, opt Options) (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &parser{lines: l, lim: lim, comma: comma}, nil
+	return &parser{lines: l, lim: lim, comma: comma, width: max(lim.Columns, maxWidth)}, nil
 }
 
 // next gives the next row, which may have no cells, or io.EOF.
@@ -133,7 +138,9 @@ func (p *parser) anyRow() error {
 		if err != nil {
 			return err
 		}
-		p.ends = append(p.ends, len(p.text))
+		if p.ends = append(p.ends, len(p.text)); len(p.ends) > p.width {
+			return refuseColumns(p.row.Number, p.lim.Columns)
+		}
 		if more = p.at < len(p.line); more {
 			p.at++ // the delimiter
 		}
@@ -222,7 +229,7 @@ func (p *parser) misplaced(i int) error {
 // add puts the next cell into the row, unless it is blank.
 func (p *parser) add(text string) error {
 	col := p.row.Width
-	if p.row.Width++; p.row.Width > p.lim.Columns {
+	if p.row.Width++; p.row.Width > p.width {
 		return refuseColumns(p.row.Number, p.lim.Columns)
 	}
 	if p.escaped {
@@ -231,13 +238,25 @@ func (p *parser) add(text string) error {
 	if blank(text) {
 		return nil
 	}
-	if len(text) > p.lim.CellChars && utf8.RuneCountInString(text) > p.lim.CellChars {
+	if col >= p.lim.Columns {
+		return refuseColumns(p.row.Number, p.lim.Columns)
+	}
+	if len(text) > p.lim.CellChars && units(text) > p.lim.CellChars {
 		return refuseCell(p.row.Number, col, p.lim.CellChars)
 	}
 	p.row.Cells = append(p.row.Cells, table.Cell{})
 	c := &p.row.Cells[len(p.row.Cells)-1] // filled in place: half the time of appending it whole
 	c.Col, c.Kind, c.Text = col, table.Text, text
 	return nil
+}
+
+// units counts UTF-16 code units.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
 }
 
 func blank(s string) bool {

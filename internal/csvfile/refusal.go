@@ -19,7 +19,7 @@ const (
 	CodeRows          = "limit_rows"
 	CodeColumns       = "limit_columns"
 	CodeCell          = "limit_cell"
-	CodeRow           = "limit_row" // bytes of one row
+	CodeRowText       = "limit_row_text"
 )
 
 const (
@@ -95,7 +95,7 @@ func refuseCell(line, col, limit int) error {
 }
 
 func refuseRow(line, limit int) error {
-	return &table.Refusal{Code: CodeRow, Line: line, Limit: int64(limit),
+	return &table.Refusal{Code: CodeRowText, Line: line, Limit: int64(limit),
 		Detail: fmt.Sprintf("the row that starts here has more than %d bytes", limit),
 		Advice: "a quote in it may never have been closed, or the file has no line endings"}
 }
