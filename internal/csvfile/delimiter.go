@@ -10,22 +10,17 @@ import (
 // comes last because it is the one that header names contain.
 const delimiters = "\t;|,"
 
-// delimiterByte checks a delimiter that was asked for.
+// delimiterByte checks a delimiter that was asked for; 0 is none.
 func delimiterByte(r rune) (byte, error) {
-	if r != '\t' && (r < ' ' || r > '~' || r == '"') {
+	if r != 0 && r != '\t' && (r < ' ' || r > '~' || r == '"') {
 		return 0, refuseDelimiter(r)
 	}
 	return byte(r), nil
 }
 
-// tellDelimiter gives the delimiter, 0 if there is none, and passes over a sep= line.
-func tellDelimiter(l *lines, asked rune) (byte, error) {
-	own, err := byte(0), error(nil)
-	if asked != 0 {
-		if own, err = delimiterByte(asked); err != nil {
-			return 0, err
-		}
-	}
+// tellDelimiter gives the delimiter, 0 if there is none, and passes over a sep= line. asked, unless 0,
+// beats that line.
+func tellDelimiter(l *lines, asked byte) (byte, error) {
 	line, err := l.ahead()
 	if err != nil {
 		return 0, err
@@ -36,7 +31,7 @@ func tellDelimiter(l *lines, asked rune) (byte, error) {
 	}
 	switch {
 	case asked != 0:
-		return own, nil
+		return asked, nil
 	case isSep:
 		return told, nil
 	}

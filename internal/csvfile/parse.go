@@ -36,11 +36,15 @@ type parser struct {
 // newParser reads as far as it takes to tell the delimiter.
 func newParser(r io.Reader, opt Options) (*parser, error) {
 	lim := opt.Limits.withDefaults()
+	asked, err := delimiterByte(opt.Delimiter)
+	if err != nil {
+		return nil, err
+	}
 	l, err := newLines(r, opt.Encoding, lim)
 	if err != nil {
 		return nil, err
 	}
-	comma, err := tellDelimiter(l, opt.Delimiter)
+	comma, err := tellDelimiter(l, asked)
 	if err != nil {
 		return nil, err
 	}

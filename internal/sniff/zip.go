@@ -28,7 +28,7 @@ func isZip(head []byte) bool {
 // for one, however damaged: its reader knows best where. One whose list of entries cannot be read is
 // named by the entries that its first bytes show.
 func zipFormat(r io.ReaderAt, size int64, head []byte) (Format, error) {
-	b := &budget{r: r, left: directoryBytes}
+	b := &budget{r: r, size: size, left: directoryBytes}
 	z, err := zip.NewReader(b, size)
 	switch {
 	case b.err == errBudget:
@@ -191,6 +191,7 @@ var errBudget = errors.New("sniff: the archive has more to read than a workbook"
 // budget bounds what is read, and remembers the first error that is not the archive's fault.
 type budget struct {
 	r    io.ReaderAt
+	size int64
 	left int64
 	err  error
 }
@@ -201,6 +202,9 @@ func (b *budget) ReadAt(p []byte, off int64) (int, error) {
 	}
 	if b.err != nil {
 		return 0, b.err
+	}
+	if off < 0 || off > b.size {
+		return 0, io.ErrUnexpectedEOF // where a damaged archive points to
 	}
 	n, err := b.r.ReadAt(p, off)
 	if err != nil && err != io.EOF {
