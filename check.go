@@ -43,7 +43,7 @@ type checker struct {
 	schema  *schema
 	cfg     *Config
 	columns *columns
-	plain   bool // the file is CSV: cells have no reference, and extra ones are an error
+	rules   []fieldRule
 	start   []cellState
 	memo    map[memoKey]memoValue
 }
@@ -61,8 +61,8 @@ type memoValue struct {
 
 const memoLimit = 10_000
 
-func newChecker(s *schema, cfg *Config, cols *columns, isCSV bool) *checker {
-	c := &checker{schema: s, cfg: cfg, columns: cols, plain: isCSV, memo: map[memoKey]memoValue{}}
+func newChecker(s *schema, cfg *Config, cols *columns, rules []fieldRule) *checker {
+	c := &checker{schema: s, cfg: cfg, columns: cols, rules: rules, memo: map[memoKey]memoValue{}}
 	c.start = make([]cellState, len(s.fields))
 	for i, col := range cols.cells {
 		if col >= 0 {
@@ -114,7 +114,7 @@ func (c *checker) reset(in *table.Row, out *checked) {
 // extraCell counts a cell to the right of the header in a CSV file, where a separator inside a value
 // has probably moved the others. A workbook's cell there is a note somebody made. (R7)
 func (c *checker) extraCell(cell *table.Cell) int {
-	if text, _ := clean(cell.Text); !c.plain || text == "" {
+	if text, _ := clean(cell.Text); !c.columns.isCSV || text == "" {
 		return 0
 	}
 	return 1
@@ -199,7 +199,7 @@ func (c *checker) finish(out *checked) {
 	for i := range c.schema.fields {
 		f := &c.schema.fields[i]
 		switch state := out.states[i]; {
-		case f.Required == Always && (state == blank || state == absent):
+		case f.Required == Always && (state == blank || state == absent) && !c.rules[i].fills():
 			c.add(out, f, errorReason(CodeRequired))
 		case state == blank && c.blankClears(f):
 			out.states[i] = cleared
@@ -216,8 +216,7 @@ func (c *checker) finish(out *checked) {
 // blankClears tells whether a blank cell of the field means that it is to be empty. A field with a
 // default is not cleared: the next upload of the same file would fill it again. (K2, K3, B9)
 func (c *checker) blankClears(f *field) bool {
-	_, hasDefault := c.cfg.Defaults[f.Name]
-	return c.cfg.BlankCells == BlankClears && !hasDefault && f.Required == Optional &&
+	return c.cfg.BlankCells == BlankClears && !c.rules[f.index].hasDefault && f.Required == Optional &&
 		f.index != c.schema.status && !f.transient
 }
 
@@ -247,23 +246,11 @@ func (c *checker) refuse(out *checked, f *field, r Reason) {
 // add records a reason with the place of the field's cell.
 func (c *checker) add(out *checked, f *field, r Reason) {
 	r.Field = f.Name
-	r.Column, r.Cell = c.place(out.number, f.index)
+	r.Column, r.Cell = c.columns.place(out.number, f.index)
 	if _, has := r.Params["value"]; has && f.Secret {
 		r.Params["value"] = secretShown
 	}
 	out.reasons = append(out.reasons, r)
-}
-
-// place names the column of a field and, in a workbook, the cell.
-func (c *checker) place(row, f int) (column, cell string) {
-	col := c.columns.cells[f]
-	if col < 0 {
-		return "", ""
-	}
-	if column = c.columns.list[col].Header; !c.plain {
-		cell = c.columns.list[col].Letter + strconv.Itoa(row)
-	}
-	return column, cell
 }
 
 // isBlankRow tells a row whose cells have nothing but white space, which is skipped. (R5)

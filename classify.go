@@ -5,15 +5,17 @@ type Class string
 
 // The classes.
 const (
-	New         Class = "new"         // the user does not exist and is created
-	Updated     Class = "updated"     // the user exists and at least one field, or the status, is written
-	Deactivated Class = "deactivated" // the user left the file and is made inactive
-	Skipped     Class = "skipped"     // nothing is done; the reason says why
-	Error       Class = "error"       // the row cannot be taken; the reasons say why
+	ClassNew         Class = "new"         // the user does not exist and is created
+	ClassUpdated     Class = "updated"     // the user exists and at least one field, or the status, is written
+	ClassDeactivated Class = "deactivated" // the user left the file and is made inactive
+	ClassSkipped     Class = "skipped"     // nothing is done; the reason says why
+	ClassError       Class = "error"       // the row cannot be taken; the reasons say why
 )
 
 // Classes in the order in which they are shown.
-func Classes() []Class { return []Class{New, Updated, Deactivated, Skipped, Error} }
+func Classes() []Class {
+	return []Class{ClassNew, ClassUpdated, ClassDeactivated, ClassSkipped, ClassError}
+}
 
 // account is what is known of the user of a row.
 type account uint8
@@ -76,21 +78,21 @@ type verdict struct {
 func classify(cfg *Config, f facts) verdict {
 	switch {
 	case f.bad:
-		return verdict{class: Error}
+		return verdict{class: ClassError}
 	case f.account == noAccount && cfg.NewUsers == Skip:
-		return verdict{class: Skipped, code: CodeNewSkipped}
+		return verdict{class: ClassSkipped, code: CodeNewSkipped}
 	case f.account == noAccount && f.wish == wantsInactive:
-		return verdict{class: New, op: OpCreate, code: CodeCreatedInactive}
+		return verdict{class: ClassNew, op: OpCreate, code: CodeCreatedInactive}
 	case f.account == noAccount:
-		return verdict{class: New, op: OpCreate}
+		return verdict{class: ClassNew, op: OpCreate}
 	case cfg.ExistingUsers == Skip:
-		return verdict{class: Skipped, code: CodeExistingSkipped}
+		return verdict{class: ClassSkipped, code: CodeExistingSkipped}
 	case f.account == inactiveAccount:
 		return classifyInactive(cfg, f)
 	case f.wish == wantsInactive && f.protected:
 		return updateOrSkip(f, CodeProtected)
 	case f.wish == wantsInactive:
-		return verdict{class: Updated, op: OpDeactivate, code: CodeDeactivates}
+		return verdict{class: ClassUpdated, op: OpDeactivate, code: CodeDeactivates}
 	}
 	return updateOrSkip(f, "")
 }
@@ -98,9 +100,9 @@ func classify(cfg *Config, f facts) verdict {
 func classifyInactive(cfg *Config, f facts) verdict {
 	switch {
 	case cfg.InactiveUsers == Skip:
-		return verdict{class: Skipped, code: CodeInactiveSkipped}
+		return verdict{class: ClassSkipped, code: CodeInactiveSkipped}
 	case cfg.InactiveUsers == Activate && f.wish != wantsInactive:
-		return verdict{class: Updated, op: OpActivate, code: CodeActivates}
+		return verdict{class: ClassUpdated, op: OpActivate, code: CodeActivates}
 	}
 	return updateOrSkip(f, CodeStaysInactive)
 }
@@ -109,13 +111,13 @@ func classifyInactive(cfg *Config, f facts) verdict {
 func updateOrSkip(f facts, also Code) verdict {
 	switch {
 	case f.changes:
-		return verdict{class: Updated, op: OpUpdate, code: also}
+		return verdict{class: ClassUpdated, op: OpUpdate, code: also}
 	case also == CodeProtected:
-		return verdict{class: Skipped, code: also}
+		return verdict{class: ClassSkipped, code: also}
 	case f.kept:
-		return verdict{class: Skipped, code: CodeKept, also: also}
+		return verdict{class: ClassSkipped, code: CodeKept, also: also}
 	}
-	return verdict{class: Skipped, code: CodeUnchanged, also: also}
+	return verdict{class: ClassSkipped, code: CodeUnchanged, also: also}
 }
 
 // removal is all that the class of a user who left the file depends on.
@@ -145,17 +147,17 @@ type removal struct {
 func classifyRemoved(cfg *Config, r removal) (v verdict, keep bool) {
 	switch {
 	case !r.exists:
-		return verdict{class: Skipped, code: CodeRemovedGone}, false
+		return verdict{class: ClassSkipped, code: CodeRemovedGone}, false
 	case !r.active:
-		return verdict{class: Skipped, code: CodeRemovedInactive}, false
+		return verdict{class: ClassSkipped, code: CodeRemovedInactive}, false
 	case cfg.RemovedUsers != Deactivate:
-		return verdict{class: Skipped, code: CodeRemovedNoAction}, r.held
+		return verdict{class: ClassSkipped, code: CodeRemovedNoAction}, r.held
 	case r.protected:
-		return verdict{class: Skipped, code: CodeProtected}, false
+		return verdict{class: ClassSkipped, code: CodeProtected}, false
 	case r.held:
-		return verdict{class: Skipped, code: CodeRemovalsHeld}, true
+		return verdict{class: ClassSkipped, code: CodeRemovalsHeld}, true
 	case r.shared:
-		return verdict{class: Skipped, code: CodeShared}, true
+		return verdict{class: ClassSkipped, code: CodeShared}, true
 	}
-	return verdict{class: Deactivated, op: OpDeactivate, code: CodeRemoved}, false
+	return verdict{class: ClassDeactivated, op: OpDeactivate, code: CodeRemoved}, false
 }

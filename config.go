@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -335,6 +336,19 @@ func (l Limits) within(outer Limits) Limits {
 		Rows:          stricter(l.Rows, outer.Rows),
 		Columns:       stricter(l.Columns, outer.Columns),
 		CellChars:     stricter(l.CellChars, outer.CellChars),
+	}
+}
+
+// orDefault gives l with defaults for the fields that are zero.
+func (l Limits) orDefault() Limits {
+	d := DefaultLimits()
+	return Limits{
+		Bytes:         cmp.Or(l.Bytes, d.Bytes),
+		InflatedBytes: cmp.Or(l.InflatedBytes, d.InflatedBytes),
+		Entries:       cmp.Or(l.Entries, d.Entries),
+		Rows:          cmp.Or(l.Rows, d.Rows),
+		Columns:       cmp.Or(l.Columns, d.Columns),
+		CellChars:     cmp.Or(l.CellChars, d.CellChars),
 	}
 }
 

@@ -7,6 +7,8 @@ type Decider string
 const (
 	ByNewUser Decider = "newUser" // a new user takes the file's value
 	ByDefault Decider = "default" // the configuration's default, where there was no value
+	// ByBehaviour changes are those of the status that the configuration's behaviour makes.
+	ByBehaviour Decider = "behaviour"
 )
 
 // choice is what a person said about a conflict.
@@ -40,6 +42,10 @@ type fieldRule struct {
 	byDefault  string // canonical, "" for no default
 	hasDefault bool
 }
+
+// fills tells that a blank cell of a required field is no error: a new user gets a value all the same,
+// and so does an existing one who has none.
+func (r *fieldRule) fills() bool { return r.hasDefault || r.strategy == ForceValue }
 
 // prepareRules gives the rule of each field. The configuration is valid.
 func prepareRules(s *schema, cfg *Config) []fieldRule {

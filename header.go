@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -19,6 +20,7 @@ type Column struct {
 
 // columns is the header row, understood.
 type columns struct {
+	isCSV  bool     // cells have no reference, and there can be none beyond the header
 	list   []Column // by column of the file; a column without a header has Header ""
 	fields []int    // by column of the file: the field's index, -1 for a column that is ignored
 	cells  []int    // by field: its column, -1 if it is not in the file
@@ -34,9 +36,9 @@ func foldHeader(s string) string {
 // mapHeader finds the field of each column by the configuration's own mapping, then by the schema's
 // names, titles and aliases. Unknown columns are ignored and listed. Two columns for one field or a
 // missing required one refuse the file, naming all. (R6)
-func mapHeader(s *schema, cfg *Config, header *table.Row) (*columns, error) {
+func mapHeader(s *schema, cfg *Config, header *table.Row, isCSV bool) (*columns, error) {
 	known := headerTable(s, cfg)
-	out := &columns{cells: make([]int, len(s.fields))}
+	out := &columns{isCSV: isCSV, cells: make([]int, len(s.fields))}
 	for i := range out.cells {
 		out.cells[i] = -1
 	}
@@ -120,6 +122,19 @@ func (c *columns) nearMisses() string {
 		}
 	}
 	return strings.Join(near, "; ")
+}
+
+// place names the column of a field and, in a workbook, the cell in a row; both "" if the field has no
+// column or the row none.
+func (c *columns) place(row, field int) (column, cell string) {
+	col := c.cells[field]
+	if col < 0 || row == 0 {
+		return "", ""
+	}
+	if column = c.list[col].Header; !c.isCSV {
+		cell = c.list[col].Letter + strconv.Itoa(row)
+	}
+	return column, cell
 }
 
 // unknown lists the columns that are ignored.

@@ -84,7 +84,7 @@ type Field struct {
 	Pattern     string `json:"pattern,omitempty"`
 	PatternHelp string `json:"patternHelp,omitempty"`
 	// Options are the values of a KindEnum field.
-	Options []Option `json:"options,omitempty"`
+	Options []EnumValue `json:"options,omitempty"`
 	// TrueWords and FalseWords are further words of a KindBool field, beside true, yes, 1 and false,
 	// no, 0. The first of each is what the template offers.
 	TrueWords  []string `json:"trueWords,omitempty"`
@@ -110,8 +110,8 @@ type Field struct {
 	Check func(value string) error `json:"-"`
 }
 
-// Option is one value of a KindEnum field.
-type Option struct {
+// EnumValue is one value of a KindEnum field.
+type EnumValue struct {
 	Value string   `json:"value"`           // canonical
 	Words []string `json:"words,omitempty"` // what a file may say instead, in any case; the first is offered
 }
@@ -201,6 +201,8 @@ type field struct {
 	index      int
 	identifier bool
 	transient  bool // only finds users, is never written
+	refSlot    int  // place in schema.refs, -1 if it is no user reference
+	uniqueSlot int  // place in schema.unique, -1 if it is not unique
 	pattern    *regexp.Regexp
 	words      map[string]string // folded word → canonical value, for enumerations and booleans
 	expected   string            // the words that are offered, for messages
@@ -292,16 +294,18 @@ func (c *schema) sortRoles(bad *problems) {
 			}
 		}
 		if f.Unique != NotUnique && i != c.key {
+			f.uniqueSlot = len(c.unique)
 			c.unique = append(c.unique, i)
 		}
 		if f.Kind == KindUser && i != c.key {
+			f.refSlot = len(c.refs)
 			c.refs = append(c.refs, i)
 		}
 	}
 }
 
 func compileField(f Field, i int, path string, bad *problems) field {
-	out := field{Field: f, index: i, transient: f.Match != "" && f.Match != f.Name}
+	out := field{Field: f, index: i, transient: f.Match != "" && f.Match != f.Name, refSlot: -1, uniqueSlot: -1}
 	out.identifier = f.Identifier || f.Kind == KindEmail || f.Kind == KindUser ||
 		f.Unique != NotUnique || f.Match != ""
 	canon, known := kinds[f.Kind]

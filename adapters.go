@@ -1,0 +1,162 @@
+package usersync
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// Everything of the product is called through this file: a panic becomes an error, batches are kept to
+// their size, and an answer that breaks the contract is an error instead of a wrong plan.
+
+// calling turns a panic of an adapter into an error. It is deferred by whoever calls one.
+func calling(call string, err *error) {
+	if v := recover(); v != nil {
+		*err = &PanicError{Call: call, Value: v, Stack: debug.Stack()}
+	}
+}
+
+// findUsers looks values up in batches. Empty values are left out.
+func (p *Previewer) findUsers(ctx context.Context, field string, values []string) ([]User, error) {
+	var out []User
+	for len(values) > 0 {
+		n := min(p.batch, len(values))
+		users, err := p.findBatch(ctx, field, values[:n:n])
+		if err != nil {
+			return nil, fmt.Errorf("usersync: looking users up by %s: %w", field, err)
+		}
+		if out == nil {
+			out = users
+		} else {
+			out = append(out, users...)
+		}
+		values = values[n:]
+	}
+	return out, nil
+}
+
+func (p *Previewer) findBatch(ctx context.Context, field string, values []string) (users []User, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer calling("UserReader.FindUsers", &err)
+	users, err = p.users.FindUsers(ctx, field, values)
+	if err != nil {
+		return nil, err
+	}
+	for i := range users {
+		if users[i].ID == "" {
+			return nil, fmt.Errorf("%w: UserReader.FindUsers returned a user without an id", ErrInvalid)
+		}
+	}
+	return users, nil
+}
+
+func (p *Previewer) loadBaseline(ctx context.Context, configID string) (b Baseline, err error) {
+	if p.baselines == nil {
+		return Baseline{}, nil
+	}
+	defer calling("BaselineReader.Load", &err)
+	if b, err = p.baselines.Load(ctx, configID); err != nil {
+		return Baseline{}, fmt.Errorf("usersync: loading the baseline: %w", err)
+	}
+	return b, nil
+}
+
+// inOtherBaselines asks which users other configurations have, where the store can tell. (B7)
+func (p *Previewer) inOtherBaselines(ctx context.Context, configID string, ids []string) (map[string]string, error) {
+	searcher, able := p.baselines.(BaselineSearcher)
+	if !able {
+		return nil, nil
+	}
+	all := map[string]string{}
+	for len(ids) > 0 {
+		n := min(p.batch, len(ids))
+		found, err := searchBaselines(ctx, searcher, configID, ids[:n:n])
+		if err != nil {
+			return nil, fmt.Errorf("usersync: searching other baselines: %w", err)
+		}
+		for id, config := range found {
+			all[id] = config
+		}
+		ids = ids[n:]
+	}
+	return all, nil
+}
+
+func searchBaselines(ctx context.Context, s BaselineSearcher, configID string, ids []string) (found map[string]string, err error) {
+	defer calling("BaselineSearcher.InOtherBaselines", &err)
+	return s.InOtherBaselines(ctx, configID, ids)
+}
+
+// seats asks for the seats, nil without a license checker.
+func (p *Previewer) seats(ctx context.Context) (s *Seats, err error) {
+	if p.license == nil {
+		return nil, nil
+	}
+	defer calling("LicenseChecker.Seats", &err)
+	seats, err := p.license.Seats(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("usersync: counting seats: %w", err)
+	}
+	return &seats, nil
+}
+
+// isProtected asks whether a user must never be deactivated. (B6)
+func (p *Previewer) isProtected(ctx context.Context, by Actor, u *User) (is bool, err error) {
+	if u.ID == by.UserID {
+		return true, nil
+	}
+	if p.protected == nil {
+		return false, nil
+	}
+	defer calling("the protected hook", &err)
+	if is, err = p.protected(ctx, *u); err != nil {
+		return false, fmt.Errorf("usersync: asking whether a user is protected: %w", err)
+	}
+	return is, nil
+}
+
+// refusal asks whether the actor may write a field, and gives why not. (A11)
+func (p *Previewer) refusal(ctx context.Context, by Actor, u User, field string) (refused, err error) {
+	defer calling("the authorizer", &err)
+	return p.authorize(ctx, by, u, field), nil
+}
+
+// tell reports progress. A panic of the listener is logged and goes no further.
+func (p *Previewer) tell(ctx context.Context, pr Progress) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.log.ErrorContext(ctx, "usersync: the progress listener panicked", "stage", pr.Stage, "error", fmt.Sprint(v))
+		}
+	}()
+	p.options.progress(pr)
+}
+
+// writeUsers writes one batch.
+func (e *Engine) writeUsers(ctx context.Context, changes []Change) (out []Outcome, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer calling("UserStore.WriteUsers", &err)
+	out, err = e.store.WriteUsers(ctx, changes)
+	if err == nil && len(out) != len(changes) {
+		return nil, fmt.Errorf("%w: UserStore.WriteUsers returned %d outcomes for %d changes", ErrInvalid, len(out), len(changes))
+	}
+	return out, err
+}
+
+func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) (err error) {
+	defer calling("BaselineStore.Save", &err)
+	if err := e.bases.Save(ctx, configID, b); err != nil {
+		return fmt.Errorf("saving the baseline: %w", err)
+	}
+	return nil
+}
+
+// sendWelcome sends one mail. A panic is reported apart from the mailer's own error, which is only a
+// warning.
+func (e *Engine) sendWelcome(ctx context.Context, w Welcome) (failed, panicked error) {
+	defer calling("Mailer.SendWelcome", &panicked)
+	return e.mailer.SendWelcome(ctx, w), nil
+}

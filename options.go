@@ -1,0 +1,171 @@
+package usersync
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+// Option sets up an Engine or a Previewer.
+type Option func(*options)
+
+type options struct {
+	schema    Schema
+	mailer    Mailer
+	license   LicenseChecker
+	protected func(context.Context, User) (bool, error)
+	authorize func(context.Context, Actor, User, string) error
+	log       *slog.Logger
+	progress  func(Progress)
+	now       func() time.Time
+	batch     int
+	limits    Limits
+}
+
+// defaults are the options of an engine that was given none.
+func defaults() options {
+	return options{
+		schema:   DefaultSchema(),
+		log:      slog.New(slog.DiscardHandler),
+		progress: func(Progress) {},
+		now:      time.Now,
+		batch:    1000,
+		limits:   DefaultLimits(),
+	}
+}
+
+// WithSchema sets the fields of users, instead of DefaultSchema.
+func WithSchema(s Schema) Option { return func(o *options) { o.schema = s } }
+
+// WithMailer sets who sends welcome mails. Without one, nobody is welcomed.
+func WithMailer(m Mailer) Option { return func(o *options) { o.mailer = m } }
+
+// WithLicense sets who counts seats. Without one, seats are unlimited.
+func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = l } }
+
+// WithProtected names users who must never be deactivated, beside the acting one. It is asked about the
+// users whom a plan would deactivate, once at the preview and once more before they are. An error ends
+// the preview or the run.
+func WithProtected(protected func(ctx context.Context, u User) (bool, error)) Option {
+	return func(o *options) { o.protected = protected }
+}
+
+// WithAuthorizer sets who may write what. It is asked, at the preview and again before the run writes,
+// for every field of every user that would be written; u is the zero User for one to be created, and
+// field is the schema's status field for a change of status. An error refuses the row and its text is
+// shown beside it.
+func WithAuthorizer(allow func(ctx context.Context, by Actor, u User, field string) error) Option {
+	return func(o *options) { o.authorize = allow }
+}
+
+// WithLogger sets where the engine logs. Values of users are never logged. Keys: config, plan, run,
+// stage, error and counts. The default discards.
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
+
+// WithProgress sets who is told how far a preview or a run has come. It is called by one goroutine at a
+// time for each of them, at least once a stage and after every batch, and must return soon. A panic in it
+// is logged and changes nothing.
+func WithProgress(tell func(Progress)) Option { return func(o *options) { o.progress = tell } }
+
+// WithClock sets the time of plans and runs, instead of time.Now.
+func WithClock(now func() time.Time) Option { return func(o *options) { o.now = now } }
+
+// WithBatchSize sets how many users the engine looks up or writes in one call: 1 to 10,000, by default
+// 1,000.
+func WithBatchSize(n int) Option { return func(o *options) { o.batch = n } }
+
+// WithLimits sets what an upload may cost. A zero field keeps its default.
+func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
+
+// Progress says how far a preview or a run has come.
+type Progress struct {
+	PlanID string
+	RunID  string // "" during a preview
+	Stage  Stage
+	Done   int
+	Total  int // 0 while it is not known
+}
+
+// Stage is what a preview or a run is doing.
+type Stage string
+
+// The stages, in their order.
+const (
+	StageRead       Stage = "read"       // reading rows and looking their users up
+	StageCheck      Stage = "check"      // looking up who left the file, managers and seats
+	StageVerify     Stage = "verify"     // looking whether anything moved since the preview
+	StageDeactivate Stage = "deactivate" // writing deactivations
+	StageUpdate     Stage = "update"     // writing updates and activations
+	StageCreate     Stage = "create"     // writing creations
+	StageLink       Stage = "link"       // writing references to users that were created
+	StageMail       Stage = "mail"       // sending welcome mails
+	StageFinish     Stage = "finish"     // saving the baseline
+)
+
+// PreviewOption changes one preview.
+type PreviewOption interface{ preview(*previewOptions) }
+
+// ApplyOption changes one run.
+type ApplyOption interface{ apply(*applyOptions) }
+
+type previewOptions struct{ actor Actor }
+
+type applyOptions struct {
+	actor     *Actor
+	confirmed *int
+	mail      *bool
+	skipStale bool
+	stopFirst bool
+	current   *Config
+}
+
+// By says on whose behalf a preview or a run is made. A run's actor is by default that of its preview.
+func By(a Actor) interface {
+	PreviewOption
+	ApplyOption
+} {
+	return byOption(a)
+}
+
+type byOption Actor
+
+func (a byOption) preview(o *previewOptions) { o.actor = Actor(a) }
+func (a byOption) apply(o *applyOptions)     { o.actor = (*Actor)(&a) }
+
+type applyOption func(*applyOptions)
+
+func (f applyOption) apply(o *applyOptions) { f(o) }
+
+// ConfirmDeactivations lets a plan pass its guard: n is the exact number of users that it makes
+// inactive, Counts.Deactivations, as a person has confirmed it. Another number is refused.
+func ConfirmDeactivations(n int) ApplyOption {
+	return applyOption(func(o *applyOptions) { o.confirmed = &n })
+}
+
+// WithWelcomeMail sends welcome mails, or not, whatever the configuration says.
+func WithWelcomeMail(on bool) ApplyOption { return applyOption(func(o *applyOptions) { o.mail = &on }) }
+
+// SkipStale leaves out the rows whose users moved since the preview, instead of refusing the run.
+func SkipStale() ApplyOption { return applyOption(func(o *applyOptions) { o.skipStale = true }) }
+
+// StopOnError ends the run after the first batch in which a row fails, instead of going on with the
+// others. The baseline stays as it was.
+func StopOnError() ApplyOption { return applyOption(func(o *applyOptions) { o.stopFirst = true }) }
+
+// IfCurrent refuses the run with ErrPaused or ErrPlanStale unless cfg, the configuration as it is saved
+// now, is neither paused nor edited since the preview.
+func IfCurrent(cfg Config) ApplyOption {
+	return applyOption(func(o *applyOptions) { o.current = &cfg })
+}
+
+func (o options) validate() error {
+	var bad problems
+	if o.batch < 1 || o.batch > 10_000 {
+		bad.add("batch size", "must be from 1 to 10,000")
+	}
+	o.limits.validate("limits", &bad)
+	if o.log == nil || o.progress == nil || o.now == nil {
+		bad.add("logger, progress, clock", "must not be nil: leave the option out instead")
+	}
+	return bad.err("option")
+}

@@ -1,0 +1,365 @@
+package usersync
+
+import (
+	"iter"
+	"sync"
+	"time"
+)
+
+// Plan is what Preview returns: what would happen to every row, and to every user who left the file. It
+// holds all that Apply needs, and nothing of it reaches the store before Apply.
+//
+// Resolve and Apply change a plan; the other methods read it. All may be called concurrently.
+type Plan struct {
+	// ID names the plan for ever.
+	ID string
+	// Config is the configuration as it was at the preview.
+	Config Config
+	// Actor is the person who asked for the preview.
+	Actor Actor
+	// Created is when the preview was made.
+	Created time.Time
+	// Source says what was read.
+	Source SourceInfo
+	// Notes are about the file as a whole.
+	Notes []Reason
+	// BaselineRun is the run whose file this one was compared with, "" for none.
+	BaselineRun string
+	// Baseline is how many users that file had.
+	Baseline int
+	// Seats is what the license checker said, nil without one.
+	Seats *Seats
+
+	schema  *schema
+	columns *columns
+
+	turn     chan struct{} // held by the Apply that is under way
+	mu       sync.Mutex
+	entries  []entry
+	rows     int      // entries that are rows; the rest are users who left the file
+	stay     []Member // members that stay in the baseline although they are not in the file, or in Error
+	cross    crossing
+	remember map[string]Rule
+	run      *Run // once it was applied
+}
+
+// entry is one row, or one user who left the file. What only few entries have is in more.
+type entry struct {
+	number  int32 // 0 for a user who left the file
+	account account
+	wish    wish
+	flags   flags
+	class   Class
+	key     string // folded; "" if it cannot be read
+	name    string // the key field as the file, or else the store, has it
+	userID  string // "" if the user does not exist
+	more    *more
+}
+
+type flags uint8
+
+const (
+	isHidden    flags = 1 << iota // the row was hidden in the workbook
+	isProtected                   // the user must stay active
+	isElsewhere                   // the user has another key in the store than in the file
+	isMember                      // the user was in the baseline
+)
+
+// more is what an entry has that is not simply unchanged.
+type more struct {
+	op       Op
+	version  string // of the user, as versionOf gives it
+	settings []setting
+	own      []Reason // that the row itself gives
+	cross    []Reason // that other rows and users give; they come and go with decisions
+	verdict  []Reason // that the class gives
+	cells    []string // of the file, for the correction file
+}
+
+func (e *entry) has(f flags) bool { return e.flags&f != 0 }
+
+// and gives the entry room for more.
+func (e *entry) and() *more {
+	if e.more == nil {
+		e.more = &more{}
+	}
+	return e.more
+}
+
+// Row is one row of a plan, or one user who left the file.
+type Row struct {
+	// Number is the row as the spreadsheet shows it (for CSV the physical line), 0 for a user who left
+	// the file.
+	Number int `json:"number,omitempty"`
+	// Hidden rows were hidden in the workbook, perhaps by a filter. They count like any other.
+	Hidden bool `json:"hidden,omitempty"`
+	// Name is the key field: as the file has it, or else the store. "" if the row has none.
+	Name string `json:"name"`
+	// UserID is "" if the user does not exist.
+	UserID string `json:"userId,omitempty"`
+	Class  Class  `json:"class"`
+	// Op is what Apply does, "" for nothing.
+	Op Op `json:"op,omitempty"`
+	// Changes are the fields that are written, in the schema's order.
+	Changes []FieldChange `json:"changes,omitempty"`
+	// Reasons say why: errors first, then warnings, then notes.
+	Reasons []Reason `json:"reasons,omitempty"`
+}
+
+// FieldChange is one field of one row that is written, or that waits for a decision. Lists are shown
+// with their items joined by ", ", and secrets not at all.
+type FieldChange struct {
+	Field string  `json:"field"`
+	Old   string  `json:"old"`
+	New   string  `json:"new"`
+	By    Decider `json:"by"`
+	// Open changes wait for a decision; Kept ones were decided for the value that the system has.
+	Open bool `json:"open,omitempty"`
+	Kept bool `json:"kept,omitempty"`
+}
+
+// Counts are the numbers of a plan. The five classes add up to Rows and Removed.
+type Counts struct {
+	New         int `json:"new"`
+	Updated     int `json:"updated"`
+	Deactivated int `json:"deactivated"`
+	Skipped     int `json:"skipped"`
+	Errors      int `json:"errors"`
+
+	Rows          int `json:"rows"`          // rows with data
+	Removed       int `json:"removed"`       // users listed because they left the file
+	Unchanged     int `json:"unchanged"`     // of Skipped: those with nothing to change
+	Warnings      int `json:"warnings"`      // rows with a warning
+	Activations   int `json:"activations"`   // of Updated: users who become active
+	Deactivations int `json:"deactivations"` // users who become inactive, whether Updated or Deactivated
+	Conflicts     int `json:"conflicts"`     // fields that wait for a decision
+	SeatsNeeded   int `json:"seatsNeeded"`   // active creations and activations less deactivations
+}
+
+// Class returns the count of one class.
+func (c Counts) Class(class Class) int {
+	switch class {
+	case ClassNew:
+		return c.New
+	case ClassUpdated:
+		return c.Updated
+	case ClassDeactivated:
+		return c.Deactivated
+	case ClassSkipped:
+		return c.Skipped
+	case ClassError:
+		return c.Errors
+	}
+	return 0
+}
+
+// Counts counts the plan as it is now decided.
+func (p *Plan) Counts() Counts {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.counts()
+}
+
+func (p *Plan) counts() Counts {
+	c := Counts{Rows: p.rows, Removed: len(p.entries) - p.rows}
+	for i := range p.entries {
+		p.entries[i].count(&c)
+	}
+	c.SeatsNeeded += c.Activations - c.Deactivations
+	return c
+}
+
+func (e *entry) count(c *Counts) {
+	switch e.class {
+	case ClassNew:
+		c.New++
+	case ClassUpdated:
+		c.Updated++
+	case ClassDeactivated:
+		c.Deactivated++
+	case ClassError:
+		c.Errors++
+	default:
+		c.Skipped++
+	}
+	if e.class == ClassSkipped && e.number > 0 && (e.more == nil || e.more.unchanged()) {
+		c.Unchanged++
+	}
+	if e.more == nil {
+		return
+	}
+	if e.more.warns() {
+		c.Warnings++
+	}
+	if e.class != ClassError {
+		c.Conflicts += e.more.open()
+	}
+	switch {
+	case e.more.op == OpActivate:
+		c.Activations++
+	case e.more.op == OpDeactivate:
+		c.Deactivations++
+	case e.more.op == OpCreate && e.wish != wantsInactive:
+		c.SeatsNeeded++
+	}
+}
+
+func (m *more) unchanged() bool {
+	for _, r := range m.verdict {
+		if r.Code == CodeUnchanged {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *more) warns() bool {
+	for _, reasons := range m.reasons() {
+		for _, r := range reasons {
+			if r.Level == LevelWarning {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (m *more) reasons() [3][]Reason { return [3][]Reason{m.own, m.cross, m.verdict} }
+
+func (m *more) hasError() bool { return hasError(m.own) || hasError(m.cross) }
+
+// open counts the conflicts that wait for a decision.
+func (m *more) open() int {
+	n := 0
+	for i := range m.settings {
+		if m.settings[i].choice == undecided {
+			n++
+		}
+	}
+	return n
+}
+
+// Rows yields the rows in file order, then the users who left the file in the order of the baseline.
+// Users who left are not yielded when the configuration ignores them.
+func (p *Plan) Rows() iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for i := range p.entries {
+			if !yield(p.row(i)) {
+				return
+			}
+		}
+	}
+}
+
+// RowsOf yields the rows of one class.
+func (p *Plan) RowsOf(class Class) iter.Seq[Row] {
+	return func(yield func(Row) bool) {
+		for i := range p.entries {
+			if p.classOf(i) == class && !yield(p.row(i)) {
+				return
+			}
+		}
+	}
+}
+
+func (p *Plan) classOf(i int) Class {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.entries[i].class
+}
+
+func (p *Plan) row(i int) Row {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := &p.entries[i]
+	row := Row{Number: int(e.number), Hidden: e.has(isHidden), Name: e.name, UserID: e.userID, Class: e.class}
+	if e.more == nil {
+		row.Reasons = []Reason{note(CodeUnchanged)}
+		return row
+	}
+	row.Op = e.more.op
+	row.Reasons = e.more.sorted()
+	if e.class != ClassError {
+		row.Changes = p.changes(e.more)
+	}
+	return row
+}
+
+// sorted gives the reasons by level.
+func (m *more) sorted() []Reason {
+	var out []Reason
+	for _, level := range []Level{LevelError, LevelWarning, LevelNote} {
+		for _, reasons := range m.reasons() {
+			for _, r := range reasons {
+				if r.Level == level {
+					out = append(out, r)
+				}
+			}
+		}
+	}
+	return out
+}
+
+func (p *Plan) changes(m *more) []FieldChange {
+	if len(m.settings) == 0 {
+		return nil
+	}
+	out := make([]FieldChange, len(m.settings))
+	for i := range m.settings {
+		s := &m.settings[i]
+		out[i] = FieldChange{Field: p.schema.fields[s.field].Name, Old: showValue(s.old), New: showValue(s.new),
+			By: s.by, Open: s.choice == undecided, Kept: s.choice == keepCurrent}
+		if p.schema.fields[s.field].Secret {
+			out[i].Old, out[i].New = secretShown, secretShown
+		}
+	}
+	return out
+}
+
+// Blocks says what keeps Apply from writing, as the errors that it would return: *UnresolvedError,
+// *SeatsError, *GuardError. Nothing for a plan that can be applied.
+func (p *Plan) Blocks() []error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.counts()
+	var out []error
+	if c.Conflicts > 0 {
+		out = append(out, &UnresolvedError{Conflicts: c.Conflicts})
+	}
+	if p.Seats != nil {
+		out = append(out, withoutNil(seatsShort(*p.Seats, c.SeatsNeeded))...)
+	}
+	return append(out, withoutNil(p.guard(c, nil))...)
+}
+
+// seatsShort tells that there are fewer seats than are needed. (A1)
+func seatsShort(s Seats, needed int) error {
+	if s.Limit < 0 || needed <= 0 || needed <= s.Limit-s.Used {
+		return nil
+	}
+	return &SeatsError{Needed: needed, Available: s.Limit - s.Used}
+}
+
+// guard tells that the guard holds the plan back. confirmed is the number of deactivations that a person
+// confirmed, nil for none. (A2)
+func (p *Plan) guard(c Counts, confirmed *int) error {
+	empty := p.Baseline > 0 && c.New+c.Updated+p.validSkipped() == 0
+	if p.Config.Guard.Off || !empty && !p.Config.Guard.exceeded(c.Deactivations, p.Baseline) {
+		return nil
+	}
+	if confirmed != nil && *confirmed == c.Deactivations {
+		return nil
+	}
+	return &GuardError{Deactivations: c.Deactivations, Baseline: p.Baseline, NoValidRow: empty, Confirmed: confirmed}
+}
+
+// validSkipped counts the rows of the file that are Skipped.
+func (p *Plan) validSkipped() int {
+	n := 0
+	for i := range p.entries[:p.rows] {
+		if p.entries[i].class == ClassSkipped {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,356 @@
+package usersync
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/usersync-go/usersync/internal/table"
+)
+
+// previewJob is one preview under way.
+type previewJob struct {
+	*Previewer
+	cfg     Config
+	src     Source
+	file    *opened
+	members []Member
+
+	plan    *Plan
+	check   *checker
+	compare *comparer
+
+	batch   []checked          // rows that wait for their users; the slices in them are used again
+	size    int                // rows in batch
+	keys    map[string][]int32 // keys that several rows have
+	several map[string][]int32 // user ids that several rows mean
+	present map[string]bool    // users of rows that mean several at once
+	keyless []int32            // rows that may be anyone
+	links   map[string]string  // folded references, each once
+	walked  map[string]bool    // keys that findReferences has followed
+}
+
+// begin checks what can be checked before the file is read, and opens it.
+func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []PreviewOption) (*previewJob, error) {
+	var o previewOptions
+	for _, opt := range opts {
+		opt.preview(&o)
+	}
+	if err := cfg.validate(p.schema); err != nil {
+		return nil, err
+	}
+	if cfg.Paused {
+		return nil, fmt.Errorf("%w: resume %q first", ErrPaused, cfg.Name)
+	}
+	base, err := p.loadBaseline(ctx, cfg.ID)
+	if err != nil {
+		return nil, err
+	}
+	file, err := src.read(ctx, cfg.Limits.within(p.limits), p.schema.Sheet)
+	if err != nil {
+		return nil, err
+	}
+	plan := &Plan{ID: rand.Text(), Config: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
+		BaselineRun: base.RunID, Baseline: len(base.Members), turn: make(chan struct{}, 1)}
+	plan.cross = newCrossing(p.schema)
+	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
+		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
+		links: map[string]string{}, walked: map[string]bool{}}, nil
+}
+
+func newCrossing(s *schema) crossing {
+	x := crossing{byKey: map[string]int32{}, byUser: map[string]int32{}, elsewhere: map[string]int32{},
+		byName: map[string]int32{}, leavers: map[string]int32{},
+		owners: make([]map[string][]owner, len(s.unique)), links: make([][]string, len(s.refs))}
+	for i := range x.owners {
+		x.owners[i] = map[string][]owner{}
+	}
+	return x
+}
+
+func (j *previewJob) close() {
+	if err := j.file.Close(); err != nil {
+		j.log.Warn("usersync: closing the upload", "config", j.cfg.ID, "error", err)
+	}
+}
+
+// readRows reads the whole file, batch by batch: check, look up, compare.
+func (j *previewJob) readRows(ctx context.Context) error {
+	lim := j.cfg.Limits.within(j.limits)
+	for row, err := range j.file.rows {
+		switch {
+		case err != nil:
+			return j.refused(err)
+		case isBlankRow(row):
+			continue
+		case j.check == nil:
+			if err := j.header(row); err != nil {
+				return err
+			}
+			continue
+		}
+		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {
+			return j.refused(&FileError{Code: "limit_rows", Row: row.Number, Limit: int64(lim.Rows),
+				Detail: fmt.Sprintf("the file has more than %d rows of users", lim.Rows), Advice: "split it into several files"})
+		}
+		if err := j.add(ctx, row); err != nil {
+			return err
+		}
+	}
+	if j.check == nil {
+		return j.refused(&FileError{Code: "no_header", Detail: "the sheet is empty",
+			Advice: "the first row must have the names of the columns: download the template to see them"})
+	}
+	if err := j.flush(ctx); err != nil {
+		return err
+	}
+	j.plan.rows = len(j.plan.entries)
+	j.tellDuplicates()
+	if err := j.recoverCells(ctx); err != nil {
+		return err
+	}
+	return j.file.finish()
+}
+
+func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
+
+func (j *previewJob) header(row *table.Row) error {
+	cols, err := mapHeader(j.schema, &j.cfg, row, j.file.isCSV)
+	if err != nil {
+		return j.refused(err)
+	}
+	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
+	j.plan.columns = cols
+	rules := prepareRules(j.schema, &j.cfg)
+	j.check = newChecker(j.schema, &j.cfg, cols, rules)
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
+	j.batch = make([]checked, j.options.batch)
+	return nil
+}
+
+// add checks a row and, when a batch is full, compares it.
+func (j *previewJob) add(ctx context.Context, row *table.Row) error {
+	if row.Hidden {
+		j.file.info.HiddenRows++
+	}
+	j.check.check(row, &j.batch[j.size])
+	if j.size++; j.size < len(j.batch) {
+		return nil
+	}
+	return j.flush(ctx)
+}
+
+// flush looks up the users of the waiting rows and compares each row with its user.
+func (j *previewJob) flush(ctx context.Context) error {
+	rows := j.batch[:j.size]
+	j.size = 0
+	found, err := j.findMatches(ctx, rows)
+	if err != nil {
+		return err
+	}
+	first := len(j.plan.entries)
+	for i := range rows {
+		m := found.match(&rows[i])
+		if m.protected, err = j.protect(ctx, &rows[i], m.user); err != nil {
+			return err
+		}
+		e := j.compare.entry(&rows[i], m)
+		j.record(&e, &rows[i], m)
+		j.plan.entries = append(j.plan.entries, e)
+		if err := j.authorizeRow(ctx, &j.plan.entries[len(j.plan.entries)-1], m.user); err != nil {
+			return err
+		}
+	}
+	if err := j.findOwners(ctx, first); err != nil {
+		return err
+	}
+	j.tell(ctx, Progress{PlanID: j.plan.ID, Stage: StageRead, Done: len(j.plan.entries)})
+	return nil
+}
+
+// protect asks whether the user of a row that says inactive must stay active. (B3, B6)
+func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, error) {
+	if u == nil || !u.Active || j.compare.wish(r, activeAccount) != wantsInactive {
+		return false, nil
+	}
+	return j.isProtected(ctx, j.plan.Actor, u)
+}
+
+// record keeps what the checks across rows need to know of an entry.
+func (j *previewJob) record(e *entry, r *checked, m match) {
+	at := int32(len(j.plan.entries))
+	x := &j.plan.cross
+	if e.key != "" {
+		if first, twice := x.byKey[e.key]; twice {
+			j.keys[e.key] = append(j.seen(j.keys, e.key, first), at)
+		} else {
+			x.byKey[e.key] = at
+		}
+	} else if e.userID == "" {
+		j.keyless = append(j.keyless, e.number)
+	}
+	for _, id := range m.others {
+		j.present[id] = true
+	}
+	if e.userID == "" {
+		j.noteLinks(nil)
+		return
+	}
+	if first, twice := x.byUser[e.userID]; twice {
+		j.several[e.userID] = append(j.seen(j.several, e.userID, first), at)
+	} else {
+		x.byUser[e.userID] = at
+	}
+	if e.has(isElsewhere) {
+		x.elsewhere[Fold(m.user.Values.raw(j.schema.Key, j.schema.key))] = at
+	}
+	j.noteLinks(m.user)
+}
+
+// seen begins a list of rows with the first one.
+func (j *previewJob) seen(rows map[string][]int32, key string, first int32) []int32 {
+	if list := rows[key]; list != nil {
+		return list
+	}
+	return []int32{first}
+}
+
+// noteLinks records whom the entry's user refers to now.
+func (j *previewJob) noteLinks(u *User) {
+	for slot, field := range j.schema.refs {
+		link := ""
+		if u != nil {
+			link = j.intern(Fold(u.Values.raw(j.schema.fields[field].Name, field)))
+		}
+		j.plan.cross.links[slot] = append(j.plan.cross.links[slot], link)
+	}
+}
+
+// intern keeps each reference once: many users have the same manager.
+func (j *previewJob) intern(s string) string {
+	kept, known := j.links[s]
+	if !known {
+		kept = strings.Clone(s)
+		j.links[kept] = kept
+	}
+	return kept
+}
+
+// authorizeRow asks whether the actor may write what the row would write. (A11)
+func (j *previewJob) authorizeRow(ctx context.Context, e *entry, u *User) error {
+	if j.authorize == nil || e.more == nil || e.more.op == "" {
+		return nil
+	}
+	var user User
+	if u != nil {
+		user = *u
+	}
+	for i := range e.more.settings {
+		f := &j.schema.fields[e.more.settings[i].field]
+		refused, err := j.refusal(ctx, j.plan.Actor, user, f.Name)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(f.Name)
+			r.Column, r.Cell = j.plan.columns.place(int(e.number), f.index)
+			e.more.own = append(e.more.own, r)
+		}
+	}
+	return nil
+}
+
+// tellDuplicates makes every row an Error whose key, or whose user, another row has too. (C4)
+func (j *previewJob) tellDuplicates() {
+	for _, rows := range j.keys {
+		j.tellEach(rows, func(at int32, others string) Reason {
+			r := errorReason(CodeDuplicateKey, "value", j.plan.entries[at].name, "rows", others).in(j.schema.Key)
+			r.Column, r.Cell = j.plan.place(at, j.schema.key)
+			return r
+		})
+	}
+	for _, rows := range j.several {
+		if j.sameKey(rows) {
+			continue
+		}
+		j.tellEach(rows, func(at int32, others string) Reason {
+			return errorReason(CodeDuplicateUser, "user", j.plan.entries[at].name, "rows", others)
+		})
+	}
+}
+
+// sameKey tells rows that are told already that they have one key.
+func (j *previewJob) sameKey(rows []int32) bool {
+	for _, at := range rows {
+		if j.plan.entries[at].key != j.plan.entries[rows[0]].key {
+			return false
+		}
+	}
+	return true
+}
+
+// tellEach adds a reason to each row of a group that names the others.
+func (j *previewJob) tellEach(rows []int32, reason func(at int32, others string) Reason) {
+	for i, at := range rows {
+		m := j.plan.entries[at].and()
+		m.own = append(m.own, reason(at, j.otherRows(rows, i)))
+	}
+}
+
+// otherRows names the rows of a group but one: at most ten of them.
+func (j *previewJob) otherRows(rows []int32, but int) string {
+	const shown = 10
+	var numbers []string
+	for i, at := range rows {
+		if i == but {
+			continue
+		}
+		if len(numbers) == shown {
+			return strings.Join(numbers, ", ") + fmt.Sprintf(" and %d more", len(rows)-1-shown)
+		}
+		numbers = append(numbers, strconv.Itoa(int(j.plan.entries[at].number)))
+	}
+	return strings.Join(numbers, ", ")
+}
+
+// recoverCells reads the file once more for the cells of rows that turned out to be errors only when a
+// later row was read.
+func (j *previewJob) recoverCells(ctx context.Context) error {
+	wanted := map[int]*more{}
+	for i := range j.plan.entries[:j.plan.rows] {
+		if e := &j.plan.entries[i]; e.more != nil && hasError(e.more.own) && e.more.cells == nil {
+			wanted[int(e.number)] = e.more
+		}
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	again, err := j.src.again(j.file).read(ctx, j.cfg.Limits.within(j.limits), j.schema.Sheet)
+	if err != nil {
+		return err
+	}
+	for row, err := range again.rows {
+		if err != nil {
+			return errors.Join(j.refused(err), again.Close())
+		}
+		if m := wanted[row.Number]; m != nil {
+			j.check.check(row, &j.batch[0])
+			m.cells = j.compare.copyCells(j.batch[0].cells)
+		}
+	}
+	return again.Close()
+}
+
+// countSeats asks how many seats there are. (A1)
+func (j *previewJob) countSeats(ctx context.Context) (err error) {
+	j.plan.Seats, err = j.seats(ctx)
+	return err
+}
+
+func (j *previewJob) finish() *Plan {
+	j.plan.Source = j.file.info
+	return j.plan
+}

@@ -1,0 +1,215 @@
+package usersync
+
+import (
+	"context"
+	"fmt"
+)
+
+// check refuses the plan while nothing has been written. (A1 to A4, A11)
+func (w *applyJob) check(ctx context.Context) error {
+	w.plan.mu.Lock()
+	counts := w.plan.counts()
+	guarded := w.plan.guard(counts, w.opt.confirmed)
+	w.plan.mu.Unlock()
+	if counts.Conflicts > 0 {
+		return &UnresolvedError{Conflicts: counts.Conflicts}
+	}
+	if guarded != nil {
+		return guarded
+	}
+	if err := w.checkMoved(ctx); err != nil {
+		return err
+	}
+	if err := w.askAgain(ctx); err != nil {
+		return err
+	}
+	return w.checkSeats(ctx, counts.SeatsNeeded)
+}
+
+func (w *applyJob) checkSeats(ctx context.Context, needed int) error {
+	seats, err := w.seats(ctx)
+	if err != nil || seats == nil {
+		return err
+	}
+	return seatsShort(*seats, needed)
+}
+
+// checkMoved looks whether anything moved since the preview. (A3)
+func (w *applyJob) checkMoved(ctx context.Context) error {
+	var stale StaleError
+	if current := w.opt.current; current != nil {
+		if current.Paused {
+			return fmt.Errorf("%w: resume %q first", ErrPaused, current.Name)
+		}
+		stale.Config = current.ID != w.plan.Config.ID || current.Revision != w.plan.Config.Revision
+	}
+	base, err := w.loadBaseline(ctx, w.plan.Config.ID)
+	if err != nil {
+		return err
+	}
+	stale.Baseline = base.RunID != w.plan.BaselineRun
+	if err := w.checkUsers(ctx, &stale); err != nil {
+		return err
+	}
+	if stale.Config || stale.Baseline || stale.Total > 0 && !w.opt.skipStale {
+		return &stale
+	}
+	return nil
+}
+
+// checkUsers reads every user that would be written once more, and looks for those that would be
+// created.
+func (w *applyJob) checkUsers(ctx context.Context, stale *StaleError) error {
+	var existing, fresh []int32
+	for i := range w.plan.entries {
+		switch e := &w.plan.entries[i]; {
+		case e.more == nil || e.more.op == "":
+		case e.more.op == OpCreate:
+			fresh = append(fresh, int32(i))
+		default:
+			existing = append(existing, int32(i))
+		}
+	}
+	total := len(existing) + len(fresh)
+	for done := 0; len(existing) > 0; {
+		n := min(w.batch, len(existing))
+		if err := w.checkExisting(ctx, existing[:n], stale); err != nil {
+			return err
+		}
+		existing, done = existing[n:], done+n
+		w.progressed(ctx, StageVerify, done, total)
+	}
+	for len(fresh) > 0 {
+		n := min(w.batch, len(fresh))
+		if err := w.checkFresh(ctx, fresh[:n], stale); err != nil {
+			return err
+		}
+		fresh = fresh[n:]
+		w.progressed(ctx, StageVerify, total-len(fresh), total)
+	}
+	return nil
+}
+
+func (w *applyJob) checkExisting(ctx context.Context, entries []int32, stale *StaleError) error {
+	ids := make([]string, len(entries))
+	for i, at := range entries {
+		ids[i] = w.plan.entries[at].userID
+	}
+	users, err := w.findUsers(ctx, FieldID, ids)
+	if err != nil {
+		return err
+	}
+	byID := make(map[string]*User, len(users))
+	for i := range users {
+		byID[users[i].ID] = &users[i]
+	}
+	for _, at := range entries {
+		e := &w.plan.entries[at]
+		u := byID[e.userID]
+		if moved := w.moved(e, u); moved != "" {
+			w.noteStale(at, moved, stale)
+			continue
+		}
+		if w.protected != nil || w.authorize != nil {
+			w.again[at] = *u
+		}
+	}
+	return nil
+}
+
+// moved tells how a user moved since the preview, "" if not at all.
+func (w *applyJob) moved(e *entry, u *User) Moved {
+	switch {
+	case u == nil:
+		return MovedDeleted
+	case versionOf(u) == e.more.version:
+		return ""
+	case !e.has(isElsewhere) && Fold(u.Values.raw(w.schema.Key, w.schema.key)) != Fold(e.name):
+		return MovedRenamed
+	}
+	return MovedEdited
+}
+
+func (w *applyJob) checkFresh(ctx context.Context, entries []int32, stale *StaleError) error {
+	keys := make([]string, len(entries))
+	for i, at := range entries {
+		keys[i] = w.plan.entries[at].key
+	}
+	users, err := w.findUsers(ctx, w.schema.Key, keys)
+	if err != nil || len(users) == 0 {
+		return err
+	}
+	taken := map[string]bool{}
+	for i := range users {
+		taken[Fold(users[i].Values.raw(w.schema.Key, w.schema.key))] = true
+	}
+	for _, at := range entries {
+		if taken[w.plan.entries[at].key] {
+			w.noteStale(at, MovedCreated, stale)
+		}
+	}
+	return nil
+}
+
+// staleListed is how many users a StaleError lists.
+const staleListed = 100
+
+func (w *applyJob) noteStale(at int32, moved Moved, stale *StaleError) {
+	e := &w.plan.entries[at]
+	if stale.Total++; len(stale.Users) < staleListed {
+		stale.Users = append(stale.Users, StaleUser{Row: int(e.number), UserID: e.userID, Name: e.name, Moved: moved})
+	}
+	w.held[at] = errorReason(CodeStale, "moved", string(moved))
+}
+
+// askAgain asks the product's hooks once more, about the users as they are now: what they refuse is not
+// written. (A11, B6)
+func (w *applyJob) askAgain(ctx context.Context) error {
+	for i := range w.plan.entries {
+		e := &w.plan.entries[i]
+		if e.more == nil || e.more.op == "" {
+			continue
+		}
+		u := w.again[int32(i)]
+		refused, err := w.refusedNow(ctx, e, &u)
+		if err != nil {
+			return err
+		}
+		if refused != nil {
+			w.held[int32(i)] = *refused
+		}
+	}
+	return nil
+}
+
+func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, error) {
+	if e.more.op == OpDeactivate {
+		is, err := w.isProtected(ctx, w.actor, u)
+		if err != nil {
+			return nil, err
+		}
+		if is || e.userID == w.actor.UserID {
+			r := errorReason(CodeProtected)
+			return &r, nil
+		}
+	}
+	if w.authorize == nil {
+		return nil, nil
+	}
+	for i := range e.more.settings {
+		s := &e.more.settings[i]
+		if !s.writes() {
+			continue
+		}
+		f := &w.schema.fields[s.field]
+		refused, err := w.refusal(ctx, w.actor, *u, f.Name)
+		if err != nil {
+			return nil, err
+		}
+		if refused != nil {
+			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(f.Name)
+			return &r, nil
+		}
+	}
+	return nil, nil
+}
