@@ -74,11 +74,8 @@ func (s *scanner) special() (bool, error) {
 	case c == '&':
 		return s.entity()
 	case c >= utf8.RuneSelf:
-		more, err := s.fill()
-		if !more {
-			return false, s.cut(err)
-		}
-		return false, nil
+		_, err := s.fill()
+		return false, err
 	}
 	return false, s.badChar()
 }

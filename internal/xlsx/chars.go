@@ -1,7 +1,6 @@
 package xlsx
 
 import (
-	"bytes"
 	"strconv"
 	"unicode/utf8"
 )
@@ -94,12 +93,15 @@ func within(r rune, ranges [][2]rune) bool {
 // reference reads what follows "&": one of the five entities or a character reference. It gives the
 // length with the semicolon, 0 if b ends before it, -1 if it is none of them.
 func reference(b []byte) (rune, int) {
-	const longest = 12
-	end := bytes.IndexByte(b[:min(len(b), longest)], ';')
-	if end < 0 && len(b) < longest {
+	const longest = 12 // "#x0010FFFF;" and a little more
+	end := 0
+	for end < len(b) && end < longest && (b[end] == '#' || class[b[end]]&nameByte != 0) {
+		end++
+	}
+	if end == len(b) && end < longest {
 		return 0, 0
 	}
-	if end < 2 {
+	if end < 2 || end == longest || b[end] != ';' {
 		return 0, -1
 	}
 	switch string(b[:end]) {

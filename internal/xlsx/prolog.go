@@ -42,6 +42,7 @@ func (s *scanner) transcode(bigEndian bool, mark int) {
 	seen := bytes.Clone(s.buf[s.pos+mark : s.end])
 	s.src = &utf16Reader{src: io.MultiReader(bytes.NewReader(seen), s.src), big: bigEndian, part: s.part}
 	s.pos, s.end, s.eof = 0, 0, false
+	s.buf = make([]byte, s.window()) // the part may grow
 }
 
 // declared reads the XML declaration as if it were a tag (productions 23 to 32 and 80).

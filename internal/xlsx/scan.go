@@ -65,14 +65,15 @@ type frame struct {
 	taken bool // of mc:AlternateContent: a branch was taken
 }
 
-// newScanner reads up to the XML declaration.
-func newScanner(src io.Reader, part string, lim Limits) (*scanner, error) {
-	s := &scanner{
-		src: src, part: part, depth: lim.Depth, tagsz: lim.TagBytes,
-		buf: make([]byte, max(window, 2*lim.TagBytes)),
-	}
+// newScanner reads up to the XML declaration. size is that of the part; a small one is read into a
+// small window.
+func newScanner(src io.Reader, part string, size uint64, lim Limits) (*scanner, error) {
+	s := &scanner{src: src, part: part, depth: lim.Depth, tagsz: lim.TagBytes}
+	s.buf = make([]byte, min(size+utf8.UTFMax, uint64(s.window())))
 	return s, s.prolog()
 }
+
+func (s *scanner) window() int { return max(window, 2*s.tagsz) }
 
 func (s *scanner) bad(format string, args ...any) *table.Refusal {
 	return s.refuse(CodeXML, format, args...)

@@ -22,7 +22,7 @@ func (o *opener) read(name string, scan func(*scanner) error) error {
 		return err
 	}
 	defer p.Close()
-	s, err := newScanner(p, p.name, o.book.lim)
+	s, err := newScanner(p, p.name, p.file.UncompressedSize64, o.book.lim)
 	if err != nil {
 		return err
 	}

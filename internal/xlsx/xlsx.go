@@ -87,7 +87,7 @@ func (w *Workbook) scan(ctx context.Context, sheet Sheet, emit func(*table.Row) 
 		defer ahead.stop()
 		src = ahead
 	}
-	s, err := newScanner(src, p.name, w.lim)
+	s, err := newScanner(src, p.name, p.file.UncompressedSize64, w.lim)
 	if err != nil {
 		return err
 	}
