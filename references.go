@@ -139,9 +139,6 @@ func (st *settling) node(key string) int32 {
 	if i, known := st.x.byName[key]; known {
 		return int32(len(st.p.entries)) + i
 	}
-	if entry, left := st.x.leavers[leaverKey+key]; left {
-		return entry
-	}
 	return nobody
 }
 
@@ -227,15 +224,23 @@ func (st *settling) warnLeftBehind() {
 			if _, writes := st.links[move{at, slot}]; writes || st.dead[at] || st.x.link(at, slot) == "" {
 				continue
 			}
-			if other := st.next(at, slot); st.isRow(other) && st.becomesInactive(other) {
+			if other := st.inPlan(st.x.link(at, slot)); other != nobody && st.becomesInactive(other) {
 				st.tell(at, field, warning(CodeRefInactive, "value", st.p.entries[other].name))
 			}
 		}
 	}
 }
 
-// isRow tells an entry, a user who left the file included, from a person and from nobody.
-func (st *settling) isRow(node int32) bool { return node != nobody && int(node) < len(st.p.entries) }
+// inPlan finds the entry that a key means, also of a user who left the file.
+func (st *settling) inPlan(key string) int32 {
+	if entry, left := st.x.leavers[leaverKey+key]; left {
+		return entry
+	}
+	if node := st.node(key); int(node) < len(st.p.entries) {
+		return node
+	}
+	return nobody
+}
 
 // becomesInactive tells whether this run makes the entry's user inactive.
 func (st *settling) becomesInactive(entry int32) bool {
