@@ -40,7 +40,13 @@ func AllFaults() []Fault {
 }
 
 // Faults makes one call fail out of all that go through the adapters that it wraps. It may be used by
-// several goroutines at once.
+// several goroutines at once. To see what a product makes of a failure at every call there is:
+//
+//	usersynctest.EachFault(t, func(t *testing.T, f *usersynctest.Faults) {
+//		store, ctx := memory.New(), f.Context(t.Context())
+//		eng, err := usersync.New(f.Users(store), f.Baselines(store.Baselines()))
+//		... // apply a plan, which fails somewhere; resume it; look at what is in store
+//	})
 type Faults struct {
 	n    int
 	kind Fault

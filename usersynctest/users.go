@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/usersync-go/usersync"
@@ -162,7 +163,8 @@ func (u *users) find(field string, values ...string) []usersync.User {
 	u.Helper()
 	found, err := u.store.FindUsers(u.Context(), field, values)
 	if err != nil {
-		u.breach("FindUsers(%s, %d values, first %.80q) failed: %v", field, len(values), values, err)
+		u.breach("FindUsers(%s) with %d values, such as %.80q, failed: %v",
+			field, len(values), strings.Join(values[:min(1, len(values))], ""), err)
 	}
 	u.wellFormed(field, found)
 	return found

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"testing"
 
 	"github.com/usersync-go/usersync"
 )
@@ -42,16 +41,8 @@ func cancelledBefore(u *users) {
 	}
 }
 
-// interrupted is how many values or changes a call has that is interrupted.
-func interrupted() int {
-	if testing.Short() {
-		return 300
-	}
-	return 600
-}
-
 func cancelledFind(u *users) {
-	ids := u.fill(interrupted())
+	ids := u.fill(u.interrupted)
 	keys := make([]string, len(ids))
 	for i := range keys {
 		keys[i] = u.folded(i + 1)
@@ -66,7 +57,7 @@ func cancelledFind(u *users) {
 }
 
 func cancelledWrite(u *users) {
-	size := interrupted()
+	size := u.interrupted
 	interrupt(u.Context(), func(ctx context.Context, attempt int) {
 		first := 1 + attempt*size
 		changes := u.creations(first, size)

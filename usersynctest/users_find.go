@@ -27,14 +27,14 @@ func findChecks() []check[*users] {
 			" Keep Change.Key in a column of its own and look there, or fold what is stored.",
 			findFoldedKey},
 		{"FindUsers/key beyond ASCII", "FindUsers compares the canonical form (usersync.Fold) of the key," +
-			" which also folds accents, sharp s and full-width letters. Few databases' lower() does:" +
-			" keep Change.Key in a column of its own and look there.", findUnicodeKey},
+			" which knows the letters of every script, the sharp s and full-width forms. A database's" +
+			" lower() does not: keep Change.Key in a column of its own and look there.", findUnicodeKey},
 		{"FindUsers/other fields in any case", "FindUsers compares the canonical form (usersync.Fold) of" +
 			" every field but the id.", findFoldedLookups},
 		{"FindUsers/no pattern", "Values match whole and as they are: _ and % are no wildcards.",
 			findNoPattern},
 		{"FindUsers/shared value", "Several users may have the same value. Return all of them: the engine" +
-			" tells the administrator.", findShared},
+			" tells the administrator. A field that the store keeps unique is named with Unique.", findShared},
 		{"FindUsers/inactive users", "Inactive users are included, or the engine would create them anew.",
 			findInactive},
 		{"FindUsers/by reference", "FindUsers finds by a user reference as well: all users who refer to" +
@@ -106,8 +106,8 @@ func findExactID(u *users) {
 }
 
 func findMany(u *users) {
-	ids := u.fill(slices.Max(sizes()))
-	for _, size := range sizes() {
+	ids := u.fill(slices.Max(u.sizes))
+	for _, size := range u.sizes {
 		u.findFirst(usersync.FieldID, ids[:size], func(n int) string { return ids[n-1] })
 		u.findFirst(u.key, ids[:size], u.folded)
 		for _, field := range u.lookups {
@@ -240,6 +240,7 @@ func findOnce(u *users) {
 
 func findOwnAnswer(u *users) {
 	before := u.create(1)[0]
+	before.Values = before.Values.Clone() // the store may share what it returned
 	found := u.find(u.key, u.folded(1))
 	for field := range before.Values.All() {
 		found[0].Values.Set(field, "changed by the caller")

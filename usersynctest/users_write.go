@@ -33,8 +33,8 @@ func writeChecks() []check[*users] {
 			writeLong},
 		{"WriteUsers/lists", "A list field keeps its items apart, also where an item has a comma in it." +
 			" Use Values.List and Values.SetList.", writeLists},
-		{"WriteUsers/reference", "The value of a user reference is the other user's key field, in whatever" +
-			" form the store keeps it. An empty value clears it.", writeReference},
+		{"WriteUsers/reference", "The value of a user reference, in Set and in what FindUsers returns, is the" +
+			" other user's key field, whatever the store itself keeps. An empty value clears it.", writeReference},
 		{"WriteUsers/in order", "Changes are tried in order, so that a later change may rely on an earlier" +
 			" one: it may refer to a user created by it, or take a key that it gave up.", writeInOrder},
 		{"WriteUsers/many changes", "A call has as many changes as the engine's batch size, 1,000 unless" +
@@ -227,7 +227,7 @@ func writeInOrder(u *users) {
 
 func writeMany(u *users) {
 	first := 1
-	for _, size := range sizes() {
+	for _, size := range u.sizes {
 		changes := u.creations(first, size)
 		out := u.made(changes...)
 		for _, i := range []int{0, size / 2, size - 1} {
@@ -278,7 +278,8 @@ func writeOwnChanges(u *users) {
 	out := u.made(sent...)
 	for i := range sent {
 		if show(sent[i].Set) != show(changes[i].Set) || sent[i].IdempotencyKey != changes[i].IdempotencyKey {
-			u.breach("WriteUsers changed its argument from %v to %v", changes[i], sent[i])
+			u.breach("change %d was %s of %q with %s; after the call it is %s of %q with %s", i,
+				changes[i].Op, changes[i].Key, show(changes[i].Set), sent[i].Op, sent[i].Key, show(sent[i].Set))
 		}
 		for field := range changes[i].Set.All() {
 			sent[i].Set.Set(field, "changed by the caller")

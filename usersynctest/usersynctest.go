@@ -40,14 +40,16 @@ type settings struct {
 	asciiOnly     bool
 	noVersions    bool
 	noIdempotency bool
+	sizes         []int // of batches
+	interrupted   int   // size of a batch that is interrupted
 }
 
 // Key names the field that identifies users; it is userName otherwise.
 func Key(field string) Option { return func(s *settings) { s.key = field } }
 
 // NewUser gives a function that makes the values of a valid user: always the same for the same n, and
-// for another n with another key and other unique values. The suite puts letters before the key. Without
-// this option users have userName, email, firstName, lastName and department.
+// for another n with another key and other unique values. The suite puts letters of several scripts
+// before the key. Without this option users have userName, email, firstName, lastName and department.
 func NewUser(make func(n int) usersync.Values) Option {
 	return func(s *settings) { s.newUser = make }
 }
@@ -91,6 +93,9 @@ func settingsOf(opts []Option) *settings {
 		maxLength: 255,
 		lookups:   []string{"email"},
 		reference: "manager",
+
+		sizes:       sizes(),
+		interrupted: interrupted(),
 	}
 	for _, opt := range opts {
 		opt(s)
@@ -149,6 +154,14 @@ func sizes() []int {
 		return []int{1, 999, 1_000}
 	}
 	return []int{1, 999, 1_000, 10_000}
+}
+
+// interrupted is how many values or changes a call has that is interrupted.
+func interrupted() int {
+	if testing.Short() {
+		return 300
+	}
+	return 600
 }
 
 // done is a context that is done.
