@@ -86,9 +86,9 @@ func zipOf(tb testing.TB, entries ...entryOf) []byte {
 	return buf.Bytes()
 }
 
-func escapeXML(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(s)
-}
+var xmlEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
+
+func escapeXML(s string) string { return xmlEscaper.Replace(s) }
 
 // utf16Of gives the UTF-16 of s without a mark.
 func utf16Of(s string, big bool) string {
