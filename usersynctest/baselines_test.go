@@ -203,6 +203,26 @@ func brokenLoads() []defect[*baselines] {
 					return base, err
 				}
 			})},
+		{"a run that was never saved", []string{"concurrent/Save and Load"},
+			breaks(func(b *brokenBaselines) {
+				b.load = func(ctx context.Context, configID string) (usersync.Baseline, error) {
+					base, err := b.Baselines.Load(ctx, configID)
+					base.RunID = strings.TrimPrefix(base.RunID, "run-")
+					return base, err
+				}
+			})},
+		{"a reader is turned away", []string{"concurrent/Save and Load"},
+			breaks(func(b *brokenBaselines) {
+				var busy sync.Mutex
+				b.load = func(ctx context.Context, configID string) (usersync.Baseline, error) {
+					if !busy.TryLock() {
+						return usersync.Baseline{}, errors.New("database is locked")
+					}
+					defer busy.Unlock()
+					time.Sleep(time.Millisecond)
+					return b.Baselines.Load(ctx, configID)
+				}
+			})},
 		{"an interrupted Load is none", []string{"cancelled/Load"},
 			breaks(func(b *brokenBaselines) {
 				b.load = func(ctx context.Context, configID string) (usersync.Baseline, error) {
@@ -269,6 +289,20 @@ func brokenSearches() []defect[*baselines] {
 					}
 					return found, err
 				}
+			})},
+		{"only one other configuration is searched", []string{"Search/finds members of others"},
+			finds(func(_ *brokenBaselines, configID string, _ []string, found map[string]string) error {
+				if configID == "third" {
+					delete(found, "u5")
+				}
+				return nil
+			})},
+		{"a page of 500 ids", []string{"Search/many and no ids"},
+			finds(func(_ *brokenBaselines, _ string, userIDs []string, found map[string]string) error {
+				for _, id := range userIDs[min(len(userIDs), 500):] {
+					delete(found, id)
+				}
+				return nil
 			})},
 		{"at most 999 ids", []string{"Search/many and no ids"},
 			finds(func(_ *brokenBaselines, _ string, userIDs []string, _ map[string]string) error {

@@ -35,6 +35,17 @@ func brokenCalls() []defect[*users] {
 				return out, nil
 			}))},
 		{"an interruption leaves half a user", []string{"cancelled/WriteUsers"}, onTrial(createsInSteps)},
+		{"what is sent again is made again", []string{"cancelled/WriteUsers"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				return each(s, func(ctx context.Context, c usersync.Change) usersync.Outcome {
+					s.Put(usersync.User{Active: c.Active, Values: c.Set})
+					return usersync.Outcome{ID: "some user"}
+				})
+			})},
+		{"nobody gets a contested key", []string{"concurrent/creations of one key"},
+			onTrial(outcomes(func(_ *memory.Store, _ usersync.Change, out *usersync.Outcome) {
+				*out = usersync.Outcome{Err: usersync.ErrDuplicate}
+			}))},
 		{"keys are looked up before the write", []string{"concurrent/creations of one key"},
 			onTrial(func(s *memory.Store) usersync.UserStore {
 				return each(s, func(ctx context.Context, c usersync.Change) usersync.Outcome {
@@ -54,6 +65,20 @@ func brokenCalls() []defect[*users] {
 				time.Sleep(time.Millisecond)
 			}))},
 		{"a second writer is turned away", []string{"concurrent/creations of one key"}, onTrial(turnsAway)},
+		{"a reader is turned away", []string{"concurrent/reads and writes"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				var busy sync.Mutex
+				b := &broken{Store: s}
+				b.find = func(ctx context.Context, field string, values []string) ([]usersync.User, error) {
+					if !busy.TryLock() {
+						return nil, errors.New("database is locked")
+					}
+					defer busy.Unlock()
+					time.Sleep(time.Millisecond)
+					return s.FindUsers(ctx, field, values)
+				}
+				return b
+			})},
 		{"a change is written field by field", []string{"concurrent/reads and writes"},
 			onTrial(func(s *memory.Store) usersync.UserStore {
 				return each(s, func(ctx context.Context, c usersync.Change) usersync.Outcome {

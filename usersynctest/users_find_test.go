@@ -42,6 +42,29 @@ func brokenFinds() []defect[*users] {
 				}
 				return b
 			})},
+		{"an unknown value finds somebody", []string{"FindUsers/unknown value", "FindUsers/unknown id"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				return answers(func(_ string, values []string, found []usersync.User) []usersync.User {
+					if len(values) > 0 && len(found) == 0 {
+						return s.Users()
+					}
+					return found
+				})(s)
+			})},
+		{"an unknown value hides the others", []string{"FindUsers/unknown value", "FindUsers/unknown id"},
+			onTrial(answers(func(_ string, values []string, found []usersync.User) []usersync.User {
+				if len(found) < len(values) {
+					return nil
+				}
+				return found
+			}))},
+		{"an unknown value is a blank user", []string{"FindUsers/unknown value", "FindUsers/each user once"},
+			onTrial(answers(func(_ string, values []string, found []usersync.User) []usersync.User {
+				if len(found) < len(values) {
+					found = append(found, usersync.User{ID: "blank"})
+				}
+				return found
+			}))},
 		{"ids are read as numbers", []string{"FindUsers/unknown id"},
 			onTrial(asks(usersync.FieldID, func(values []string) ([]string, error) {
 				for _, v := range values {
@@ -71,6 +94,15 @@ func brokenFinds() []defect[*users] {
 			onTrial(answers(func(_ string, _ []string, found []usersync.User) []usersync.User {
 				return found[:min(500, len(found))]
 			}))},
+		{"somebody else is found as well", []string{"FindUsers/many values"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				return answers(func(_ string, values []string, found []usersync.User) []usersync.User {
+					if len(values) == 999 {
+						found = append(found, usersync.User{ID: "u1000"})
+					}
+					return found
+				})(s)
+			})},
 		{"keys are compared as they are", []string{"FindUsers/key in any case"},
 			onTrial(keeps(func(field string, values []string, u usersync.User) bool {
 				return field != "userName" || slices.Contains(values, u.Values.Get("userName"))

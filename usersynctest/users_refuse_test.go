@@ -15,6 +15,13 @@ func brokenRefusals() []defect[*users] {
 			onTrial(writes(func(_ *memory.Store, c *usersync.Change) { c.IfVersion = "" }))},
 		{"a conflict without its sentinel", []string{"WriteUsers/stale version"}, onTrial(hides(usersync.ErrVersionConflict))},
 		{"versions are compared before the batch", []string{"WriteUsers/stale within a batch"}, onTrial(batches(comparesFirst))},
+		{"two changes of one user are a conflict", []string{"WriteUsers/stale within a batch"},
+			onTrial(batches(func(ctx context.Context, s *memory.Store, changes []usersync.Change) ([]usersync.Outcome, error) {
+				if len(changes) > 1 && changes[0].UserID != "" && changes[0].UserID == changes[1].UserID {
+					return slices.Repeat([]usersync.Outcome{{Err: usersync.ErrVersionConflict}}, len(changes)), nil
+				}
+				return s.WriteUsers(ctx, changes)
+			}))},
 		{"no IfVersion is a version", []string{"WriteUsers/no IfVersion"},
 			onTrial(writes(func(_ *memory.Store, c *usersync.Change) {
 				if c.Op != usersync.OpCreate && c.IfVersion == "" {
@@ -25,6 +32,12 @@ func brokenRefusals() []defect[*users] {
 			onTrial(writes(func(s *memory.Store, c *usersync.Change) {
 				if _, there := byID(s, c.UserID); !there && c.UserID != "" {
 					c.Op, c.IfVersion = usersync.OpCreate, ""
+				}
+			}))},
+		{"an unknown user is refused and created", []string{"WriteUsers/unknown id"},
+			onTrial(outcomes(func(s *memory.Store, c usersync.Change, out *usersync.Outcome) {
+				if errors.Is(out.Err, usersync.ErrNotFound) {
+					s.Put(usersync.User{Values: c.Set})
 				}
 			}))},
 		{"an unknown user is a conflict", []string{"WriteUsers/unknown id"}, onTrial(hides(usersync.ErrNotFound))},
@@ -44,6 +57,22 @@ func brokenRefusals() []defect[*users] {
 				}
 			}))},
 		{"keys are compared before the batch", []string{"WriteUsers/key taken within a batch"}, onTrial(batches(looksFirst))},
+		{"one taken key fails the batch", []string{"WriteUsers/key taken within a batch"},
+			onTrial(batches(func(ctx context.Context, s *memory.Store, changes []usersync.Change) ([]usersync.Outcome, error) {
+				out, err := s.WriteUsers(ctx, changes)
+				if slices.ContainsFunc(out, func(o usersync.Outcome) bool { return errors.Is(o.Err, usersync.ErrDuplicate) }) {
+					return slices.Repeat([]usersync.Outcome{{Err: usersync.ErrDuplicate}}, len(changes)), nil
+				}
+				return out, err
+			}))},
+		{"the last has the key", []string{"WriteUsers/key taken within a batch"},
+			onTrial(outcomes(func(s *memory.Store, c usersync.Change, out *usersync.Outcome) {
+				found, _ := s.FindUsers(context.Background(), "userName", []string{c.Key})
+				if errors.Is(out.Err, usersync.ErrDuplicate) && c.Op == usersync.OpCreate {
+					s.Remove(found[0].ID)
+					put(s, c)
+				}
+			}))},
 		{"a user's own key is taken", []string{"WriteUsers/own key in another case"},
 			onTrial(func(s *memory.Store) usersync.UserStore {
 				return each(s, func(ctx context.Context, c usersync.Change) usersync.Outcome {
@@ -56,6 +85,14 @@ func brokenRefusals() []defect[*users] {
 			})},
 		{"unique values are not", []string{"WriteUsers/unique value taken"},
 			onTrial(func(*memory.Store) usersync.UserStore { return memory.New() })},
+		{"a refused user is there all the same", []string{"WriteUsers/unique value taken"},
+			onTrial(outcomes(func(s *memory.Store, c usersync.Change, out *usersync.Outcome) {
+				if errors.Is(out.Err, usersync.ErrDuplicate) && c.Op == usersync.OpCreate {
+					put(s, c)
+				}
+			}))},
+		{"a deactivation beside a failure is lost", []string{"WriteUsers/one bad of many"},
+			onTrial(batches(losesDeactivations))},
 		{"a failure ends the batch", []string{"WriteUsers/one bad of many"}, onTrial(batches(stopsAtFailure))},
 		{"a failure fails the call", []string{"WriteUsers/one bad of many", "WriteUsers/key taken"},
 			onTrial(batches(func(ctx context.Context, s *memory.Store, changes []usersync.Change) ([]usersync.Outcome, error) {
@@ -79,6 +116,16 @@ func brokenRefusals() []defect[*users] {
 					out.Version = u.Version
 				}
 			}))},
+		{"a repeated key gets no version", []string{"WriteUsers/same idempotency key", "WriteUsers/same idempotency key in a batch"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				seen := map[string]bool{}
+				return outcomes(func(_ *memory.Store, c usersync.Change, out *usersync.Outcome) {
+					if seen[c.IdempotencyKey] {
+						out.Version = ""
+					}
+					seen[c.IdempotencyKey] = true
+				})(s)
+			})},
 		{"idempotency keys count after the batch", []string{"WriteUsers/same idempotency key in a batch"},
 			onTrial(batches(func(ctx context.Context, s *memory.Store, changes []usersync.Change) ([]usersync.Outcome, error) {
 				changes = slices.Clone(changes)
@@ -91,6 +138,17 @@ func brokenRefusals() []defect[*users] {
 				}
 				return s.WriteUsers(ctx, changes)
 			}))},
+		{"failures are remembered as carried out", []string{"WriteUsers/idempotency key of a failure"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				seen := map[string]bool{}
+				return each(s, func(ctx context.Context, c usersync.Change) usersync.Outcome {
+					if seen[c.IdempotencyKey] {
+						return usersync.Outcome{ID: "u1", Version: "1"}
+					}
+					seen[c.IdempotencyKey] = true
+					return write(ctx, s, c)
+				})
+			})},
 		{"failures are remembered", []string{"WriteUsers/idempotency key of a failure"}, onTrial(remembersFailures)},
 	}
 }
@@ -145,6 +203,21 @@ func stopsAtFailure(ctx context.Context, s *memory.Store, changes []usersync.Cha
 		failed = out[i].Err
 	}
 	return out, nil
+}
+
+// losesDeactivations reports deactivations as made that it has not made, where another change fails.
+func losesDeactivations(ctx context.Context, s *memory.Store, changes []usersync.Change) ([]usersync.Outcome, error) {
+	out, err := s.WriteUsers(ctx, changes)
+	if !slices.ContainsFunc(out, func(o usersync.Outcome) bool { return o.Err != nil }) {
+		return out, err
+	}
+	for _, c := range changes {
+		if u, there := byID(s, c.UserID); there && c.Op == usersync.OpDeactivate {
+			u.Active = true
+			s.Put(u)
+		}
+	}
+	return out, err
 }
 
 // undoesAtFailure rolls the batch back but reports its first changes as made.

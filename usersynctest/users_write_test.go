@@ -22,6 +22,16 @@ func brokenWrites() []defect[*users] {
 			}))},
 		{"no ids in outcomes", []string{"WriteUsers/create"},
 			onTrial(outcomes(func(_ *memory.Store, c usersync.Change, out *usersync.Outcome) { out.ID = c.UserID }))},
+		{"another id in outcomes", []string{"WriteUsers/create", "WriteUsers/in order", "concurrent/creations of one key"},
+			onTrial(outcomes(func(_ *memory.Store, _ usersync.Change, out *usersync.Outcome) { out.ID += "0" }))},
+		{"the first id in all outcomes", []string{"WriteUsers/in order"},
+			onTrial(func(s *memory.Store) usersync.UserStore {
+				first := ""
+				return outcomes(func(_ *memory.Store, _ usersync.Change, out *usersync.Outcome) {
+					first = cmp.Or(first, out.ID)
+					out.ID = first
+				})(s)
+			})},
 		{"no versions in outcomes", []string{"WriteUsers/create", "WriteUsers/version moves"},
 			onTrial(outcomes(func(_ *memory.Store, _ usersync.Change, out *usersync.Outcome) { out.Version = "" }))},
 		{"every new user is active", []string{"WriteUsers/create inactive"},

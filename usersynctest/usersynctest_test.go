@@ -94,3 +94,18 @@ func passes[A any](t *testing.T, checks []check[A], open func(trial) A, mayBeSki
 		}
 	}
 }
+
+func TestCountdown(t *testing.T) {
+	ctx := newCountdown(t.Context(), 3)
+	select {
+	case <-ctx.Done():
+		t.Fatal("done at the first look")
+	default:
+	}
+	if ctx.Err() != nil || ctx.ran() {
+		t.Fatal("done at the second look")
+	}
+	if <-ctx.Done(); ctx.Err() == nil || !ctx.ran() {
+		t.Fatal("not done at the third look")
+	}
+}

@@ -95,3 +95,12 @@ func ExampleSeats() {
 	fmt.Println(seats.Used, "of", seats.Limit, err)
 	// Output: 1 of 10 <nil>
 }
+
+func ExampleSeatsFunc() {
+	license := memory.SeatsFunc(func(context.Context) (usersync.Seats, error) {
+		return usersync.Seats{Limit: 500, Used: 120}, nil
+	})
+	seats, err := license.Seats(context.Background())
+	fmt.Println(seats.Limit-seats.Used, "free", err)
+	// Output: 380 free <nil>
+}
