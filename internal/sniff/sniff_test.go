@@ -49,6 +49,7 @@ func TestIdentifyText(t *testing.T) {
 		{"UTF-16LE", utf16LE("a,b\n"), "csv"},
 		{"UTF-16BE", utf16BE("Имя,b\n"), "csv"},
 		{"UTF-16 without byte order mark, for its reader to name", utf16LE("a,b,c\n")[2:], "csv"},
+		{"the same in Cyrillic", utf16LE("Имя;Фамилия;Телефон\n")[2:], "csv"},
 		{"one NUL, for its reader to place", "userName,email\nanna,an\x00na@example.com\n", "csv"},
 		{"end mark of DOS", "a\x1A", "csv"},
 		{"ISO-2022-JP", "\x1B$BL>A0\x1B(B,b\n", "csv"},

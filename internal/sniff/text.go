@@ -60,8 +60,9 @@ func plain(head []byte) (text []byte, ok bool) {
 	return head, !isBinary(head)
 }
 
-// isWide tells UTF-16 without a byte order mark: every other byte of Western text is NUL. The CSV reader
-// refuses it with advice, unless its encoding was named.
+// isWide tells UTF-16 without a byte order mark: every other byte of Western text is NUL, and in any text
+// those of delimiters and line ends are. The CSV reader refuses it with advice, unless its encoding was
+// named.
 func isWide(head []byte) bool {
 	var nul [2]int
 	for i, c := range head {
@@ -69,7 +70,7 @@ func isWide(head []byte) bool {
 			nul[i%2]++
 		}
 	}
-	return min(nul[0], nul[1]) == 0 && 4*max(nul[0], nul[1]) > len(head) && len(head) > 3
+	return min(nul[0], nul[1]) == 0 && 50*max(nul[0], nul[1]) >= len(head) && len(head) > 3
 }
 
 // isBinary tells by control characters. A few are for the CSV reader to refuse, which can say where.
