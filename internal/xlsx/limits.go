@@ -3,7 +3,7 @@ package xlsx
 // Limits are the bounds of one workbook (R2). A field that is zero or less stands for its default.
 type Limits struct {
 	Inflated      int64 // inflated bytes of all parts that Open and one pass over a sheet read
-	Ratio         int64 // inflated bytes of a part per packed byte, past its first 32 MiB
+	Ratio         int64 // inflated bytes of a part per packed byte, past its first 4 MiB
 	Entries       int   // entries of the zip archive
 	Rows          int   // highest row number that holds a value
 	Columns       int   // columns, counted to the last that holds a value
@@ -48,7 +48,7 @@ const (
 	maxRelations   = 1 << 16  // relationships of one part
 	maxChunk       = 1 << 20  // bytes of shared text held together
 	maxCellChars   = 1 << 18  // so that one cell's text fits into a chunk
-	ratioGrace     = 32 << 20 // inflated bytes of a part below which Ratio is not asked
+	ratioGrace     = 4 << 20  // inflated bytes of a part below which Ratio is not asked
 	sharedGrace    = 64 << 20 // bytes of shared text below which Ratio is not asked
 	sharedPerRatio = 5
 )

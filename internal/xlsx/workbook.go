@@ -59,10 +59,6 @@ func (o *opener) mainPart() (string, error) {
 	if !o.zip.has("[Content_Types].xml") {
 		return "", o.other()
 	}
-	types, err := o.contentTypes()
-	if err != nil {
-		return "", err
-	}
 	rels, err := o.relations("")
 	if err != nil {
 		return "", err
@@ -74,25 +70,19 @@ func (o *opener) mainPart() (string, error) {
 	if !ok {
 		return "", refuse(CodeNotWorkbook, "", "the file is not an Excel workbook (.xlsx)")
 	}
-	return rel.target, otherKind(types.of(rel.target))
-}
-
-// contentTypes are the content types of a package's parts, by partKey and by extension.
-type contentTypes struct {
-	part, extension map[string]string
-}
-
-func (t contentTypes) of(part string) string {
-	if kind, ok := t.part[partKey(part)]; ok {
-		return kind
+	kind, err := o.contentType(rel.target)
+	if err != nil {
+		return "", err
 	}
-	return t.extension[strings.ToLower(part[strings.LastIndexByte(part, '.')+1:])]
+	return rel.target, otherKind(kind)
 }
 
-// contentTypes reads the list of content types (ECMA-376 Part 2, 6.2.3).
-func (o *opener) contentTypes() (contentTypes, error) {
-	types := contentTypes{map[string]string{}, map[string]string{}}
-	err := o.read("[Content_Types].xml", func(s *scanner) error {
+// contentType finds the content type of a part: its own, or that of its extension (ECMA-376 Part 2,
+// 6.2.3).
+func (o *opener) contentType(part string) (kind string, err error) {
+	ext := strings.ToLower(part[strings.LastIndexByte(part, '.')+1:])
+	own := false
+	err = o.read("[Content_Types].xml", func(s *scanner) error {
 		if err := s.root(spaceTypes, "Types"); err != nil {
 			return err
 		}
@@ -101,18 +91,20 @@ func (o *opener) contentTypes() (contentTypes, error) {
 			if err != nil || !ok {
 				return err
 			}
-			kind, _ := s.attr(spaceNone, "ContentType")
-			if name, ok := s.attr(spaceNone, "PartName"); ok {
-				types.part[partKey(name)] = kind
-			} else if ext, ok := s.attr(spaceNone, "Extension"); ok {
-				types.extension[strings.ToLower(ext)] = kind
+			value, _ := s.attr(spaceNone, "ContentType")
+			name, override := s.attr(spaceNone, "PartName")
+			if override && partKey(name) == partKey(part) {
+				kind, own = value, true
+			}
+			if name, ok := s.attr(spaceNone, "Extension"); ok && !own && !override && strings.ToLower(name) == ext {
+				kind = value
 			}
 			if err := s.skip(); err != nil {
 				return err
 			}
 		}
 	})
-	return types, err
+	return kind, err
 }
 
 // otherKind refuses documents of other kinds that are packed in the same way.
