@@ -17,7 +17,6 @@ type applyJob struct {
 	run   *Run
 	held  map[int32]Reason // entries that are not written after all, and why
 	again map[int32]User   // users as they were just before the run, where a hook is asked about them
-	links []step           // references to users that come into being
 }
 
 // claim makes sure that a plan is applied once, and one plan at a time for a configuration. The job is
@@ -169,7 +168,7 @@ var errStopped = errors.New("a row failed, and the run was to stop at the first 
 func (w *applyJob) stage(ctx context.Context, stage Stage, steps []step) error {
 	total := len(steps)
 	for done := 0; len(steps) > 0; {
-		n := min(w.batch, len(steps))
+		n := w.nextBatch(steps)
 		if err := w.writeBatch(ctx, stage, steps[:n]); err != nil {
 			return err
 		}

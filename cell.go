@@ -20,22 +20,23 @@ const excelDigits = 15
 //	boolean  true or false
 //	error    refused        formula without a stored result: refused
 func cellText(c *table.Cell) (string, *Reason) {
-	var refused Reason
 	switch c.Kind {
 	case table.Number:
-		text, ok := plainNumber(c.Text)
-		if ok {
+		if text, ok := plainNumber(c.Text); ok {
 			return padZeros(text, c.Format), nil
 		}
-		refused = errorReason(CodeDigitsLost)
+		return "", refusedCell(CodeDigitsLost)
 	case table.Error:
-		refused = errorReason(CodeCellError, "value", c.Text)
+		return "", refusedCell(CodeCellError, "value", c.Text)
 	case table.NoValue:
-		refused = errorReason(CodeNoResult)
-	default:
-		return c.Text, nil
+		return "", refusedCell(CodeNoResult)
 	}
-	return "", &refused
+	return c.Text, nil
+}
+
+func refusedCell(code Code, params ...string) *Reason {
+	r := errorReason(code, params...)
+	return &r
 }
 
 // plainNumber writes a number as a workbook spells it ("1.2E3", "0.30000000000000004") with plain

@@ -70,6 +70,9 @@ type finder struct {
 
 // match finds the user of a row: by its match fields and by its key, which must agree. (C5, B8)
 func (f *finder) match(r *checked) match {
+	if users := f.byKey[r.key]; len(f.byMatch) == 0 && len(users) == 1 {
+		return match{user: users[0]} // the usual case
+	}
 	var m match
 	var by []string
 	look := func(field int, value string, users []*User) {

@@ -1,6 +1,9 @@
 package usersync
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // step is one change to one user. Most entries have one; some need a second, which comes later.
 type step struct {
@@ -9,6 +12,7 @@ type step struct {
 	part     string  // names the step among those of its entry
 	settings []int32 // the settings that it writes, nil for all
 	without  []int32 // settings that a later step writes
+	level    int32   // steps of a higher level rely on those of a lower one, and share no batch with them
 }
 
 // The parts of an entry.
@@ -18,12 +22,17 @@ const (
 	partLinks  = "links"  // references to users who come into being in this run
 )
 
+// maxLevel bounds how many steps of creation wait for each other; what is deeper is linked at the end.
+const maxLevel = 32
+
 // stages are the steps of a run in the order in which they are written.
 type stages struct {
 	deactivate, update, create, link []step
 }
 
-// stages lays out the steps. The plan has no open conflict. (A1, C6, C8)
+// stages lays out the steps. A user who is created is linked at once to a manager who was created in an
+// earlier batch; every other reference to somebody who comes into being is written at the end. The plan
+// has no open conflict. (A1, C6, C8)
 func (w *applyJob) stages() stages {
 	st := newSettling(w.plan)
 	st.collect()
@@ -37,7 +46,10 @@ func (w *applyJob) stages() stages {
 			continue
 		}
 		main := step{entry: at, op: e.more.op, part: partMain}
-		if late := st.lateLinks(at); late != nil {
+		if e.more.op == OpCreate {
+			main.level = st.level(at)
+		}
+		if late := st.lateLinks(main); late != nil {
 			main.without = late
 			out.link = append(out.link, step{entry: at, op: OpUpdate, part: partLinks, settings: late})
 		}
@@ -53,7 +65,55 @@ func (w *applyJob) stages() stages {
 		}
 	}
 	out.update = inOrder(out.update, before)
+	slices.SortStableFunc(out.create, func(a, b step) int { return cmp.Compare(a.level, b.level) })
 	return out
+}
+
+// level tells how many creations must come one after the other before this one, so that everybody it
+// refers to exists.
+func (st *settling) level(entry int32) int32 {
+	if st.levels == nil {
+		st.levels = map[int32]int32{}
+	}
+	for todo := []int32{entry}; len(todo) > 0; {
+		at := todo[len(todo)-1]
+		level, waits := int32(0), nobody
+		for _, other := range st.createdFor(at) {
+			known, done := st.levels[other]
+			if !done {
+				waits = other
+				break
+			}
+			level = max(level, known+1)
+		}
+		if waits != nobody {
+			todo = append(todo, waits)
+			continue
+		}
+		st.levels[at] = level
+		todo = todo[:len(todo)-1]
+	}
+	return min(st.levels[entry], maxLevel)
+}
+
+// createdFor lists the users to be created whom an entry refers to.
+func (st *settling) createdFor(entry int32) []int32 {
+	var out []int32
+	for slot := range st.s.refs {
+		at, writes := st.links[move{entry, slot}]
+		if !writes {
+			continue
+		}
+		if target := st.writers[at].target; target != nobody && target != entry && st.creates(target) {
+			out = append(out, target)
+		}
+	}
+	return out
+}
+
+func (st *settling) creates(entry int32) bool {
+	m := st.p.entries[entry].more
+	return m != nil && m.op == OpCreate
 }
 
 // split deactivates at once, so that the seat is free, and leaves the values for their turn.
@@ -68,15 +128,20 @@ func (out *stages) split(main step, e *entry) {
 	out.update = append(out.update, values)
 }
 
-// lateLinks lists the settings of an entry that refer to users who come into being in this run.
-func (st *settling) lateLinks(entry int32) []int32 {
+// lateLinks lists the settings of a step that refer to users who do not have their key yet when the step
+// is written.
+func (st *settling) lateLinks(s step) []int32 {
 	var late []int32
 	for slot := range st.s.refs {
-		at, writes := st.links[move{entry, slot}]
+		at, writes := st.links[move{s.entry, slot}]
 		if !writes {
 			continue
 		}
-		if w := &st.writers[at]; w.target != nobody && st.comes(w.target) {
+		w := &st.writers[at]
+		switch {
+		case w.target == nobody || !st.comes(w.target):
+		case s.op == OpCreate && (!st.creates(w.target) || st.levels[w.target] < maxLevel):
+		default:
 			late = append(late, w.setting)
 		}
 	}
@@ -127,7 +192,8 @@ func (w *applyJob) values(e *entry, s *step) Values {
 		switch {
 		case !set.writes() || int(set.field) == w.schema.status,
 			s.settings != nil && !slices.Contains(s.settings, int32(i)),
-			slices.Contains(s.without, int32(i)):
+			slices.Contains(s.without, int32(i)),
+			w.dropLink(s, set):
 			continue
 		}
 		names = append(names, w.schema.fields[set.field].Name)
@@ -136,32 +202,47 @@ func (w *applyJob) values(e *entry, s *step) Values {
 	return NewValues(names, vals)
 }
 
-// living are the link steps whose own row and whose other user were written. The others are told.
-func (w *applyJob) living(links []step) []step {
-	var out []step
-	for _, s := range links {
-		if w.run.result(s.entry).state != StateDone {
-			continue
-		}
-		if set := w.deadTarget(&s); set != nil {
-			r := warning(CodeManagerWrite, "value", set.new).in(w.schema.fields[set.field].Name)
-			r.Column, r.Cell = w.plan.place(s.entry, int(set.field))
-			w.run.set(s.entry, func(res *result) { res.reasons = append(res.reasons, r) })
-			continue
-		}
-		out = append(out, s)
+// dropLink leaves out a reference to a user of this run whose own row was not written, and says so.
+func (w *applyJob) dropLink(s *step, set *setting) bool {
+	f := &w.schema.fields[set.field]
+	if f.refSlot < 0 {
+		return false
 	}
-	return out
+	target, known := w.plan.cross.byKey[Fold(set.new)]
+	if !known || !w.relies(target) || w.run.result(target).state == StateDone {
+		return false
+	}
+	r := warning(CodeManagerWrite, "value", set.new).in(f.Name)
+	r.Column, r.Cell = w.plan.place(s.entry, f.index)
+	w.run.set(s.entry, func(res *result) { res.reasons = append(res.reasons, r) })
+	return true
 }
 
-// deadTarget finds a link of a step to a user whose own row was not written, nil if there is none.
-func (w *applyJob) deadTarget(s *step) *setting {
-	e := &w.plan.entries[s.entry]
-	for _, i := range s.settings {
-		set := &e.more.settings[i]
-		if target, known := w.plan.cross.byKey[Fold(set.new)]; known && w.run.result(target).state != StateDone {
-			return set
+// relies tells that a reference to the entry's user needs the entry to be written first: it creates the
+// user or gives it the key.
+func (w *applyJob) relies(target int32) bool {
+	e := &w.plan.entries[target]
+	if e.more == nil || e.more.op == "" {
+		return false
+	}
+	set := e.setting(w.schema.key)
+	return set != nil && set.writes()
+}
+
+// living are the link steps whose own row was written and that have something to write.
+func (w *applyJob) living(links []step) []step {
+	return slices.DeleteFunc(links, func(s step) bool {
+		return w.run.result(s.entry).state != StateDone || w.values(&w.plan.entries[s.entry], &s).Len() == 0
+	})
+}
+
+// nextBatch is how many of the steps are written in one call.
+func (w *applyJob) nextBatch(steps []step) int {
+	n := min(w.batch, len(steps))
+	for i := 1; i < n; i++ {
+		if steps[i].level != steps[0].level {
+			return i
 		}
 	}
-	return nil
+	return n
 }

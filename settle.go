@@ -87,6 +87,7 @@ type settling struct {
 	wanted  []map[string][]int32 // by unique slot: value → movers that want it
 	waiting map[int32][]int32    // entry that creates a user → writers that refer to it
 	told    map[reasonKey]bool
+	levels  map[int32]int32 // of creations; see level
 }
 
 // verdictOn is a reason that is to be told to a row once all of them are found.

@@ -54,7 +54,7 @@ type User struct {
 	// ID identifies the account for ever. It is never empty for an existing user and is compared
 	// exactly.
 	ID string
-	// Version changes whenever the account does: a counter, a time stamp, an ETag. A store without
+	// Version changes whenever the account does, and only then: a counter, an ETag. A store without
 	// versions leaves it empty; the engine then compares what it read instead, which leaves a small
 	// window between its last look and the write.
 	Version string
@@ -69,15 +69,16 @@ type User struct {
 
 // UserReader finds existing users.
 type UserReader interface {
-	// FindUsers returns every user for whom the canonical form ([Fold]) of field is one of values.
-	// For FieldID the ids match exactly instead. field is FieldID, the schema's key, a match field, a
-	// unique field or a user reference.
+	// FindUsers returns every user for whom the canonical form ([Fold]) of field is one of values,
+	// which are in that form. For FieldID the ids match exactly instead; an id that could not even be
+	// one of this store is simply nobody's. field is FieldID, the schema's key, a match field or a
+	// unique field.
 	//
 	// values has no duplicates, no empty strings and no more entries than the engine's batch size;
-	// it may be empty, and is not kept. Users come in any order, each once. A value that nobody has is
-	// not an error; several users may have the same value. Inactive users are included. The returned
-	// slice and its Values belong to the caller. FindUsers may be called concurrently. It must return
-	// soon after ctx is done.
+	// it may be empty, and is neither kept nor changed. Users come in any order, each once. A value that
+	// nobody has is not an error; several users may have the same value. Inactive users are included.
+	// The returned slice and its Values belong to the caller. FindUsers may be called concurrently. It
+	// returns soon after ctx is done, with an error: never only some of the users.
 	FindUsers(ctx context.Context, field string, values []string) ([]User, error)
 }
 
@@ -85,13 +86,15 @@ type UserReader interface {
 type UserStore interface {
 	UserReader
 	// WriteUsers tries each change on its own and in order, so that a later change may rely on an
-	// earlier one. It returns one Outcome for each change, in the same order. A change's own failure is
-	// in its Outcome and stops nothing. The error is for the call as a whole (the store is down, ctx is
-	// done): then it is unknown which changes were made, and the outcomes are ignored.
+	// earlier one. It returns one Outcome for each change, in the same order. A change is made wholly or
+	// not at all; its own failure is in its Outcome and stops nothing. The error is for the call as a
+	// whole (the store is down, ctx is done): then it is unknown which changes were made, and the
+	// outcomes are ignored. The end of ctx is never a change's own failure.
 	//
-	// A change whose IdempotencyKey the store has already carried out is not made again: its Outcome is
-	// that of the first time. A store that cannot remember keys relies on IfVersion and on the
-	// uniqueness of the key instead.
+	// A change whose IdempotencyKey the store has already carried out, in this call or an earlier one,
+	// is not made again: its Outcome, Version included, is that of the first time. Only a change that was
+	// made counts: one that failed is tried again. A store that cannot remember keys relies on IfVersion
+	// and on the uniqueness of the key instead.
 	//
 	// changes is never empty, has no more entries than the engine's batch size, and is not kept.
 	WriteUsers(ctx context.Context, changes []Change) ([]Outcome, error)
@@ -116,15 +119,18 @@ type Change struct {
 	// Key is the canonical form of the key field after the change, for messages and for stores that
 	// keep it in a column of its own.
 	Key string
-	// IfVersion is the version that the user must still have; otherwise the Outcome wraps
-	// ErrVersionConflict and nothing is written. "" means no check.
+	// IfVersion is the version that the user must still have when the change's turn comes; otherwise the
+	// Outcome wraps ErrVersionConflict and nothing is written. "" means no check. A user who does not
+	// exist is ErrNotFound all the same.
 	IfVersion string
 	// Set has the fields to write and only those. An empty value clears the field. The value of a user
-	// reference, such as manager, is the other user's key field.
+	// reference, such as manager, is the other user's key field, here as in what FindUsers returns. A
+	// value that does not fit is refused, never cut off.
 	Set Values
 	// Active is the status after the change. It says something new only for OpCreate.
 	Active bool
-	// IdempotencyKey names this change of this plan: the same key always comes with the same change.
+	// IdempotencyKey names this change of this plan: the same key always comes with the same change. ""
+	// is no key.
 	IdempotencyKey string
 }
 
@@ -135,7 +141,7 @@ type Outcome struct {
 	// Version is the user's version after the change, "" for a store without versions.
 	Version string
 	// Err is why the change was not made: it wraps ErrVersionConflict (the version moved),
-	// ErrDuplicate (the key or a unique value is taken), ErrNotFound (no such user), or is the store's
+	// ErrDuplicate (another user has the key or a unique value, compared by [Fold]), ErrNotFound (no such user), or is the store's
 	// own error, whose text the administrator sees beside the row.
 	Err error
 }
@@ -149,8 +155,10 @@ type BaselineReader interface {
 // BaselineStore keeps, for each configuration, the users of its last successful run.
 type BaselineStore interface {
 	BaselineReader
-	// Save replaces the configuration's baseline as one atomic step. Saving the same run's baseline
-	// again changes nothing. b is not kept.
+	// Save replaces the configuration's baseline as one atomic step: after an error, the old or the new
+	// one is there as a whole. Saving the same run's baseline again changes nothing; that happens only
+	// while it is the configuration's latest. A baseline without members is still a baseline. Members
+	// keep their order, and ids of configurations and users are compared exactly. b is not kept.
 	Save(ctx context.Context, configID string, b Baseline) error
 }
 
@@ -183,8 +191,10 @@ type Member struct {
 type Mailer interface {
 	// SendWelcome sends, or queues durably, one welcome mail. It is called only for users whom this run
 	// has created in the store, who are active and do not sign in elsewhere; at most once for each user
-	// and run. An error is shown as a warning beside the row and undoes nothing. It is called by one
-	// goroutine at a time for a run.
+	// and run. An error is shown as a warning beside the row and undoes nothing. w is not kept. It is
+	// called by one goroutine at a time for a run, and concurrently for different runs. The same
+	// IdempotencyKey may come again after an error or a crash; a mailer that remembers keys sends one
+	// mail.
 	SendWelcome(ctx context.Context, w Welcome) error
 }
 
@@ -201,7 +211,8 @@ type Welcome struct {
 
 // LicenseChecker counts seats. The engine works without one: then seats are unlimited.
 type LicenseChecker interface {
-	// Seats returns how many seats there are and how many are used now.
+	// Seats returns how many seats there are and how many are used now, which may be more. It reserves
+	// nothing and may be called concurrently.
 	Seats(ctx context.Context) (Seats, error)
 }
 
