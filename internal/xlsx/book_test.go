@@ -72,6 +72,15 @@ func (b book) entries() []entryOf {
 
 func (b book) zip(tb testing.TB) []byte { return zipOf(tb, b.entries()...) }
 
+// stored is the workbook in an archive that packs nothing.
+func (b book) stored() []byte {
+	var all []rawEntry
+	for _, e := range b.entries() {
+		all = append(all, rawEntry{name: e.name, body: e.body})
+	}
+	return rawZip(all, false)
+}
+
 func zipOf(tb testing.TB, entries ...entryOf) []byte {
 	tb.Helper()
 	var buf bytes.Buffer

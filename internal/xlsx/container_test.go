@@ -122,11 +122,13 @@ func descriptorOf(form string, crc, size uint32) []byte {
 // rawBook is a workbook with one cell, as entries to be tampered with.
 func rawBook() []rawEntry {
 	var all []rawEntry
-	for _, e := range (book{sheet: sheetHead + `<row r="1"><c r="A1" t="s"><v>1</v></c></row>` + sheetTail}).entries() {
+	for _, e := range (book{sheet: oneText}).entries() {
 		all = append(all, rawEntry{name: e.name, body: e.body})
 	}
 	return all
 }
+
+const oneText = sheetHead + `<row r="1"><c r="A1" t="s"><v>1</v></c></row>` + sheetTail
 
 // R1: the archive says everything twice, and both must agree; nothing shares bytes or a name.
 func TestContainer(t *testing.T) {

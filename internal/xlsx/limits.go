@@ -40,6 +40,7 @@ const (
 	maxColumn      = 1 << 14  // columns a sheet can have, A to XFD
 	maxDirectory   = 4 << 20  // bytes of the zip archive's directory
 	maxAttributes  = 128      // attributes of one XML tag
+	maxAliased     = 16       // prefixed attributes of one tag where two prefixes mean the same
 	maxBindings    = 64       // namespace declarations in scope
 	maxURI         = 1 << 10  // bytes of a namespace name
 	maxStyles      = 1 << 16  // cell formats; spreadsheet programs stop at 65,490

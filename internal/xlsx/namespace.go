@@ -2,6 +2,7 @@ package xlsx
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -55,6 +56,7 @@ const (
 type binding struct {
 	prefix, uri string
 	space       space
+	alias       bool // this one or one before it is not the first with its uri
 }
 
 // push opens the element of the tag last met.
@@ -133,6 +135,7 @@ func (s *scanner) declare(a *attr) error {
 	if reserved || b.prefix != "" && b.uri == "" {
 		return s.bad("a namespace declaration that is not allowed")
 	}
+	b.alias = slices.ContainsFunc(s.binds, func(o binding) bool { return o.alias || o.uri == b.uri })
 	s.binds = append(s.binds, b)
 	if b.prefix == "" {
 		s.plain = b.space
@@ -158,10 +161,11 @@ func (s *scanner) lookup(prefix []byte) (binding, bool) {
 	return binding{}, false
 }
 
-// resolveAttrs finds the namespaces of prefixed attributes. Two prefixes for one namespace must not
-// give one attribute twice.
+// resolveAttrs finds the namespaces of prefixed attributes. Where two prefixes stand for one
+// namespace, they must not give one attribute twice.
 func (s *scanner) resolveAttrs() error {
-	seen := s.pairs[:0]
+	s.pairs = s.pairs[:0]
+	aliased := len(s.binds) > 0 && s.binds[len(s.binds)-1].alias
 	for i := range s.attrs {
 		a := &s.attrs[i]
 		if a.colon < 0 || string(s.tag[a.name:a.colon]) == "xmlns" {
@@ -172,15 +176,28 @@ func (s *scanner) resolveAttrs() error {
 			return s.bad("the prefix of the attribute %s is not declared", s.tag[a.name:a.end])
 		}
 		a.space = b.space
-		local := s.tag[a.colon+1 : a.end]
-		for _, p := range seen {
-			if p.uri == b.uri && bytes.Equal(local, s.tag[p.from:p.to]) {
-				return s.bad("the attribute %s is given twice", s.tag[a.name:a.end])
-			}
+		if !aliased {
+			continue
 		}
-		seen = append(seen, pair{b.uri, a.colon + 1, a.end})
+		if err := s.addPair(pair{b.uri, a.colon + 1, a.end}); err != nil {
+			return err
+		}
 	}
-	s.pairs = seen
+	return nil
+}
+
+// addPair keeps the expanded name of an attribute, which must be new in the tag.
+func (s *scanner) addPair(p pair) error {
+	local := s.tag[p.from:p.to]
+	for _, o := range s.pairs {
+		if o.uri == p.uri && bytes.Equal(local, s.tag[o.from:o.to]) {
+			return s.bad("the attribute %s is given twice", local)
+		}
+	}
+	if len(s.pairs) >= maxAliased {
+		return exceeds(LimitAttributes, s.part, maxAliased, "an XML tag of the file has too many attributes of one namespace under two prefixes")
+	}
+	s.pairs = append(s.pairs, p)
 	return nil
 }
 

@@ -65,9 +65,12 @@ const (
 	adviceUnlock = "remove the password and save it again"
 )
 
-// advice says what helps against a code; damage is advised to be uploaded again.
+// advice says what helps against a code. Bounds that people meet call for a smaller file; the others
+// are met by no file that a spreadsheet program saved.
 func advice(code string) string {
 	switch code {
+	case LimitInflated, LimitRows, LimitColumns, LimitCell, LimitRowText, LimitShared, LimitSharedText, LimitSheets:
+		return adviceSmall
 	case CodeEmpty, CodeTruncated, CodeDamaged, CodeChecksum:
 		return adviceUpload
 	case CodeNotZip, CodeNotWorkbook, CodeBinary, CodeOpenDocument, CodeWord, CodePresentation, CodeNumbers:
@@ -84,7 +87,7 @@ func refuse(code, part, format string, args ...any) *table.Refusal {
 
 func exceeds(code, part string, limit int64, what string) *table.Refusal {
 	detail := fmt.Sprintf("%s, more than the limit of %d", what, limit)
-	return &table.Refusal{Code: code, Part: part, Limit: limit, Detail: detail, Advice: adviceSmall}
+	return &table.Refusal{Code: code, Part: part, Limit: limit, Detail: detail, Advice: advice(code)}
 }
 
 // at adds the place to a refusal that does not know it; other errors pass as they are.
