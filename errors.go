@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/usersync-go/usersync/internal/table"
 )
 
 // What an Outcome of a store wraps.
@@ -68,14 +70,15 @@ type FileError struct {
 	Limit  int64 // the bound that was exceeded, 0 if none was
 	Detail string
 	Advice string
-	place  string
+	part   string // of a workbook
 	err    error
 }
 
 // Error names the file and the place, says what is wrong and what to do.
 func (e *FileError) Error() string {
 	parts := []string{"usersync"}
-	for _, s := range []string{e.Name, e.place, e.Detail, e.Advice} {
+	place := table.Refusal{Sheet: e.Sheet, Cell: e.Cell, Row: e.Row, Line: e.Line, Byte: e.Byte, Part: e.part}
+	for _, s := range []string{e.Name, place.Where(), e.Detail, e.Advice} {
 		if s != "" {
 			parts = append(parts, s)
 		}

@@ -66,7 +66,10 @@ func mapHeader(s *schema, cfg *Config, header *table.Row, isCSV bool) (*columns,
 		return nil, &FileError{Code: "header_duplicate", Row: header.Number,
 			Detail: strings.Join(bad, "; "), Advice: "keep one column for each field"}
 	}
-	return out, out.checkRequired(s, header.Number)
+	if err := out.checkRequired(s, header.Number); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // headerTable is the folded headers that are known, with their fields.

@@ -333,5 +333,5 @@ func (s Source) refused(err error) error {
 		return fmt.Errorf("usersync: %w", err)
 	}
 	return &FileError{Name: s.name, Code: r.Code, Sheet: r.Sheet, Cell: r.Cell, Row: r.Row, Line: r.Line,
-		Byte: r.Byte, Limit: r.Limit, Detail: r.Detail, Advice: r.Advice, place: r.Where(), err: r.Err}
+		Byte: r.Byte, Limit: r.Limit, Detail: r.Detail, Advice: r.Advice, part: r.Part, err: r.Err}
 }
