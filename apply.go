@@ -146,19 +146,12 @@ func (w *applyJob) write(ctx context.Context) error {
 
 // stillSeats counts the seats again where deactivations that were to free some have failed. (A1)
 func (w *applyJob) stillSeats(ctx context.Context, steps []step) error {
-	failed := 0
 	for _, s := range steps {
 		if w.run.result(s.entry).state != StateDone {
-			failed++
+			return w.checkSeats(ctx)
 		}
 	}
-	if failed == 0 {
-		return nil
-	}
-	w.plan.mu.Lock()
-	c := w.plan.counts()
-	w.plan.mu.Unlock()
-	return w.checkSeats(ctx, c.SeatsNeeded+c.Deactivations)
+	return nil
 }
 
 // errStopped ends a run after the first row that failed.

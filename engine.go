@@ -82,7 +82,7 @@ func (p *Previewer) Preview(ctx context.Context, cfg Config, src Source, opts ..
 		return nil, err
 	}
 	settle(job.plan)
-	return job.finish(), nil
+	return job.finish(ctx), nil
 }
 
 // Apply does what the plan shows, and saves the new baseline. Before the first write it refuses a plan

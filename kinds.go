@@ -391,12 +391,12 @@ func (f *field) hasItem(items []string, item string) bool {
 
 // compareForm is the form in which two canonical values of the field are compared.
 func (f *field) compareForm(v string) string {
-	switch {
-	case f.Kind == KindPhone && !f.identifier:
-		if folded := foldPhone(v); folded != "" {
-			return folded
+	if f.Kind == KindPhone {
+		if digits := foldPhone(v); digits != "" {
+			return digits
 		}
-	case f.identifier:
+	}
+	if f.identifier {
 		return Fold(v)
 	}
 	return v

@@ -196,6 +196,8 @@ func TestSame(t *testing.T) {
 		{Field{Name: "f", Kind: KindPhone}, "+1 555 0100", "+1 (555) 01-00", true},
 		{Field{Name: "f", Kind: KindPhone}, "+1 555 0100", "1 555 0100", false},
 		{Field{Name: "f", Kind: KindPhone}, "555 0100 ext 4", "555-0100x4", true},
+		{Field{Name: "f", Kind: KindPhone}, "none", "ask", false},
+		{Field{Name: "f", Kind: KindPhone, Unique: MustBeUnique}, "+1 555 0100", "+15550100", true},
 		{Field{Name: "f", List: &ListFormat{Separator: ","}}, listValue([]string{"A", "B"}), listValue([]string{"B", "A"}), true},
 		{Field{Name: "f", List: &ListFormat{Separator: ","}}, listValue([]string{"A"}), listValue([]string{"A", "B"}), false},
 	} {

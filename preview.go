@@ -350,7 +350,8 @@ func (j *previewJob) countSeats(ctx context.Context) (err error) {
 	return err
 }
 
-func (j *previewJob) finish() *Plan {
+func (j *previewJob) finish(ctx context.Context) *Plan {
 	j.plan.Source = j.file.info
+	j.log.InfoContext(ctx, "usersync: preview made", "config", j.cfg.ID, "plan", j.plan.ID, "counts", j.plan.Counts())
 	return j.plan
 }

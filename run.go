@@ -196,6 +196,13 @@ func (r *Run) row(i int) RunRow {
 	return row
 }
 
+// began tells that the entry's change was written or tried.
+func (r *Run) began(entry int32) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.results != nil && r.results[entry].state != StatePending
+}
+
 // set changes a result under the lock.
 func (r *Run) set(entry int32, change func(*result)) {
 	r.mu.Lock()

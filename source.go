@@ -198,7 +198,7 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 	o.isCSV = true
 	o.count = &counted{r: stream, sum: sha256.New(), keeps: c.at == nil}
 	o.rows = csvfile.Read(ctx, o.count, csvfile.Options{Encoding: s.encoding, Delimiter: s.delimiter,
-		Limits: csvfile.Limits{Bytes: lim.Bytes, Columns: lim.Columns, CellChars: lim.CellChars}})
+		Limits: csvfile.Limits{Bytes: lim.Bytes, Rows: max(1<<20, lim.Rows+1), Columns: lim.Columns, CellChars: lim.CellChars}})
 	return nil
 }
 

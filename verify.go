@@ -23,15 +23,33 @@ func (w *applyJob) check(ctx context.Context) error {
 	if err := w.askAgain(ctx); err != nil {
 		return err
 	}
-	return w.checkSeats(ctx, counts.SeatsNeeded)
+	return w.checkSeats(ctx)
 }
 
-func (w *applyJob) checkSeats(ctx context.Context, needed int) error {
+// checkSeats counts the seats that what is still to be written needs. (A1)
+func (w *applyJob) checkSeats(ctx context.Context) error {
 	seats, err := w.seats(ctx)
 	if err != nil || seats == nil {
 		return err
 	}
-	return seatsShort(*seats, needed)
+	return seatsShort(*seats, w.seatsNeeded())
+}
+
+func (w *applyJob) seatsNeeded() int {
+	needed := 0
+	for i := range w.plan.entries {
+		e := &w.plan.entries[i]
+		if _, held := w.held[int32(i)]; held || e.more == nil || w.run.began(int32(i)) {
+			continue
+		}
+		switch {
+		case e.more.op == OpDeactivate:
+			needed--
+		case e.more.op == OpActivate, e.more.op == OpCreate && e.wish != wantsInactive:
+			needed++
+		}
+	}
+	return needed
 }
 
 // checkMoved looks whether anything moved since the preview. (A3)
