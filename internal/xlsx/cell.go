@@ -51,17 +51,17 @@ func cellTypeOf(b []byte) cellType {
 
 // readCell reads the cell last opened.
 func (r *sheetReader) readCell() error {
-	err := r.place()
-	if err == nil {
-		err = r.content()
+	if err := r.place(); err != nil {
+		return err
 	}
+	err := r.content()
 	if err == nil {
 		err = r.keep()
 	}
-	if err != nil && r.col >= 0 {
-		return at(err, "", referenceOf(r.col, r.row.Number), r.row.Number)
+	if err == nil {
+		return nil
 	}
-	return err
+	return at(err, "", referenceOf(r.col, r.row.Number), r.row.Number)
 }
 
 // place reads the attributes of a cell. A cell without a reference is the one after the cell

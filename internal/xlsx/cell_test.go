@@ -147,6 +147,9 @@ func TestRefusalNamesThePlace(t *testing.T) {
 	require.Equal(t, "xl/worksheets/sheet1.xml", r.Part)
 	require.Contains(t, err.Error(), `sheet "Sheet1", cell C7: the shared string "5"`)
 
+	_, err = readAll(book{sheet: sheetHead + `<row r="7"><c r="C7"/><c r="Ä7"/></row>` + sheetTail}.zip(t), Limits{})
+	require.ErrorContains(t, err, `row 7: a cell with r="Ä7"`)
+
 	_, err = readAll(book{sheet: sheetHead + `<row r="7"/><row r="8"><c r="A8"/>` + sheetTail}.zip(t), Limits{})
 	require.True(t, errors.As(err, &r))
 	require.Equal(t, 8, r.Row)

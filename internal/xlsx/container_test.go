@@ -217,6 +217,7 @@ func TestContainerEnds(t *testing.T) {
 		{"cut in half", sound[:len(sound)/2], CodeTruncated},
 		{"something after", append(bytes.Clone(sound), 0), CodeTruncated},
 		{"something before", append([]byte("MZ"), sound...), CodeDamaged},
+		{"something before that is counted", rawZip(append([]rawEntry{{name: "gone", body: "x"}}, rawBook()...), false)[35:], CodeDamaged},
 		{"two archives", append(bytes.Clone(sound), sound...), CodeDamaged},
 		{"end record alone", sound[len(sound)-lenEnd:], CodeDamaged},
 		{"an entry more", patch(patch(sound, 14, 1), 12, 1), CodeDamaged},

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -62,6 +63,9 @@ func readDirectory(src io.ReaderAt, size int64, lim Limits) ([]entry, error) {
 	}
 	if dir.size > maxDirectory {
 		return nil, exceeds(LimitDirectory, "", maxDirectory, "the list of the file's parts is too long")
+	}
+	if dir.count > dir.size/lenCentral {
+		return nil, refuse(CodeDamaged, "", "the list of the file's parts is shorter than it says")
 	}
 	raw := make([]byte, dir.size)
 	if err := readAt(src, raw, dir.start); err != nil {
@@ -297,23 +301,29 @@ func (e *entry) checkDescriptor(src io.ReaderAt, at, limit uint64) error {
 func checkApart(entries []entry) error {
 	byStart := slices.Clone(entries)
 	slices.SortFunc(byStart, func(a, b entry) int { return cmp.Compare(a.start, b.start) })
+	if len(entries) > 0 && byStart[0].start != 0 {
+		return refuse(CodeDamaged, "", "something stands before the first part")
+	}
 	seen := make(map[string]bool, len(entries))
 	for i, e := range byStart {
 		if i > 0 && byStart[i-1].end > e.start {
 			return refuse(CodeDamaged, e.name, "two parts share the same bytes")
 		}
-		if key := partKey(e.name); seen[key] {
+		key := partKey(e.name)
+		if seen[key] {
 			return refuse(CodeDuplicate, e.name, "the file holds two parts of this name")
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 	}
 	return nil
 }
 
 // partKey is the form in which part names are compared: ECMA-376 Part 2, 6.2.2 makes case equal,
-// and some programs write backslashes or a leading slash.
+// and some programs write backslashes, a leading slash, or percent escapes in one place only.
 func partKey(name string) string {
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
 	return strings.ToLower(strings.TrimLeft(strings.ReplaceAll(name, `\`, "/"), "/"))
 }
 

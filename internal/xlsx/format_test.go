@@ -224,7 +224,7 @@ func TestTargets(t *testing.T) {
 		{"xl/", "../sheet1.xml", "sheet1.xml"},
 		{"xl/", "../../../etc/passwd", "etc/passwd"},
 		{"", "xl/workbook.xml", "xl/workbook.xml"},
-		{"xl/", "sheet%201.xml#x", "xl/sheet 1.xml"},
+		{"xl/", "sheet%201.xml#x", "xl/sheet%201.xml"},
 		{"xl/", "100%.xml", "xl/100%.xml"},
 		{"xl/", "", "xl"},
 	} {

@@ -1,7 +1,6 @@
 package xlsx
 
 import (
-	"net/url"
 	"path"
 	"strings"
 )
@@ -75,14 +74,10 @@ func relationKind(uri string) string {
 }
 
 // resolveTarget makes a part name of a relationship's target: relative to dir or, with a leading
-// slash, to the package. Some programs write backslashes, and percent signs for what a zip archive
-// holds plainly.
+// slash, to the package. Some programs write backslashes.
 func resolveTarget(dir, target string) string {
 	target = strings.ReplaceAll(target, `\`, "/")
 	target, _, _ = strings.Cut(target, "#")
-	if plain, err := url.PathUnescape(target); err == nil {
-		target = plain
-	}
 	if !strings.HasPrefix(target, "/") {
 		target = "/" + dir + target
 	}

@@ -104,12 +104,14 @@ func (s *scanner) fill() (bool, error) {
 	for tries := 0; tries < 100; tries++ {
 		n, err := s.src.Read(s.buf[s.end:])
 		s.end += n
-		if err == io.EOF {
+		switch {
+		case err == io.EOF:
 			s.eof = true
 			return n > 0, nil
-		}
-		if n > 0 || err != nil {
-			return n > 0, err
+		case err != nil:
+			return false, err
+		case n > 0:
+			return true, nil
 		}
 	}
 	return false, io.ErrNoProgress
@@ -149,23 +151,26 @@ func (s *scanner) raw() (event, error) {
 		return endElement, nil
 	}
 	for {
-		if s.pos == s.end {
-			if more, err := s.fill(); err != nil {
-				return 0, err
-			} else if !more {
-				return s.finish()
-			}
+		if ok, err := s.need(1); err != nil {
+			return 0, err
+		} else if !ok {
+			return s.finish()
 		}
-		if s.cdata || s.buf[s.pos] != '<' {
-			if some, err := s.piece(); some || err != nil {
-				return charData, err
-			}
-			continue
-		}
-		if ev, err := s.markup(); ev != 0 || err != nil {
+		if ev, err := s.step(); ev != 0 || err != nil {
 			return ev, err
 		}
 	}
+}
+
+// step reads on from pos, to an event or to nothing that is one.
+func (s *scanner) step() (event, error) {
+	if !s.cdata && s.buf[s.pos] == '<' {
+		return s.markup()
+	}
+	if some, err := s.piece(); !some {
+		return 0, err
+	}
+	return charData, nil
 }
 
 // finish is for the end of the part: the root must have been closed.

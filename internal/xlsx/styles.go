@@ -53,7 +53,10 @@ func (r *stylesReader) stylesheet(s *scanner) error {
 			return err
 		case s.is("numFmts"):
 			err = s.each(spaceMain, "numFmt", func() error { return r.numFmt(s) })
+		case s.is("cellXfs") && r.used != nil:
+			err = s.refuse(CodeStructure, "the cell formats are given twice")
 		case s.is("cellXfs"):
+			r.used = []int{}
 			err = s.each(spaceMain, "xf", func() error { return r.xf(s) })
 		default:
 			err = s.skip()
@@ -70,9 +73,10 @@ func (r *stylesReader) numFmt(s *scanner) error {
 	if err != nil {
 		return err
 	}
-	raw, ok := s.attr(spaceNone, "formatCode")
-	if !ok {
-		return s.refuse(CodeStructure, "the number format %d has no code", id)
+	_, named := s.attr(spaceNone, "numFmtId")
+	raw, coded := s.attr(spaceNone, "formatCode")
+	if !named || !coded {
+		return s.refuse(CodeStructure, "a number format without its id or its code")
 	}
 	if len(raw) > r.lim.FormatChars {
 		return r.tooLong(s)

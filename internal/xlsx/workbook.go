@@ -12,7 +12,7 @@ type opener struct {
 	left  *budget
 	alive func() error
 	book  *Workbook
-	names map[string]bool // of sheets, in lower case
+	names map[string]bool // of sheets, in lower case; nil before their list
 }
 
 // read scans one small part to its end.
@@ -147,7 +147,10 @@ func (o *opener) workbookPart(s *scanner, rels relations) error {
 				return err
 			}
 			err = s.skip()
+		case s.is("sheets") && o.names != nil:
+			err = s.refuse(CodeStructure, "the list of sheets is given twice")
 		case s.is("sheets"):
+			o.names = map[string]bool{}
 			err = s.each(spaceMain, "sheet", func() error { return o.sheet(s, rels) })
 		default:
 			err = s.skip()

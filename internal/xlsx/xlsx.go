@@ -39,7 +39,7 @@ func Open(ctx context.Context, r io.ReaderAt, size int64, lim Limits) (*Workbook
 		return nil, err
 	}
 	w := &Workbook{zip: zip, lim: lim, left: budget{left: lim.Inflated, total: lim.Inflated}}
-	o := &opener{zip: zip, left: &w.left, alive: ctx.Err, book: w, names: map[string]bool{}}
+	o := &opener{zip: zip, left: &w.left, alive: ctx.Err, book: w}
 	if err := o.workbook(); err != nil {
 		return nil, err
 	}
