@@ -36,6 +36,9 @@ func (c *comparer) entry(r *checked, m match) entry {
 	if m.protected {
 		e.flags |= isProtected
 	}
+	if len(m.others) > 1 {
+		e.flags |= isUnclear
+	}
 	e.name = r.values[c.schema.key]
 	if r.states[c.schema.key] != given {
 		e.name = ""
@@ -154,7 +157,7 @@ func (c *comparer) compare(r *checked, u *User, e *entry) {
 		switch {
 		case f.transient || r.states[i] == broken:
 		case i == c.schema.status:
-			c.compareStatus(e)
+			c.compareStatus(r, e)
 		case u == nil:
 			if v, by := c.rules[i].forNewUser(r.states[i], r.values[i]); v != "" {
 				c.buf = append(c.buf, setting{field: int32(i), by: by, new: v})
@@ -188,15 +191,13 @@ func (c *comparer) compareField(f *field, r *checked, u *User) {
 
 // compareStatus shows a change of the status among the fields; an active user whom the file wants
 // inactive is a conflict where the rule says so. (B3, K1)
-func (c *comparer) compareStatus(e *entry) {
+func (c *comparer) compareStatus(r *checked, e *entry) {
 	s := setting{field: int32(c.schema.status), by: ByBehaviour, old: "false", new: "true"}
 	rule := &c.rules[c.schema.status]
 	switch {
 	case e.account == noAccount && e.wish == wantsInactive:
-		s.old, s.new, s.by = "", "false", ByNewUser
-		if rule.strategy == ForceValue {
-			s.by = Decider(ForceValue)
-		}
+		s.old, s.new = "", "false"
+		_, s.by = rule.forNewUser(r.states[c.schema.status], r.values[c.schema.status])
 	case e.account == activeAccount && e.wish == wantsInactive && !e.has(isProtected):
 		s.old, s.new, s.by = "true", "false", Decider(rule.strategy)
 		if rule.strategy == AskAtRuntime {

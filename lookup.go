@@ -208,7 +208,7 @@ func (j *previewJob) follow(key string) []string {
 			at, inFile = x.byKey[key]
 		}
 		if !inFile || j.plan.entries[at].account == noAccount {
-			ends = append(ends, key)
+			ends = append(ends, key) // a row whose user is unclear has no account either
 			continue
 		}
 		for slot := range j.schema.refs {

@@ -51,7 +51,7 @@ type entry struct {
 	flags   flags
 	class   Class
 	key     string // folded; "" if it cannot be read
-	name    string // the key field as the file, or else the store, has it
+	name    string // the key field; see Row.Name
 	userID  string // "" if the user does not exist
 	more    *more
 }
@@ -63,6 +63,7 @@ const (
 	isProtected                   // the user must stay active
 	isElsewhere                   // the user has another key in the store than in the file
 	isMember                      // the user was in the baseline
+	isUnclear                     // it cannot be told which existing user is meant
 )
 
 // more is what an entry has that is not simply unchanged.
@@ -93,7 +94,8 @@ type Row struct {
 	Number int `json:"number,omitempty"`
 	// Hidden rows were hidden in the workbook, perhaps by a filter. They count like any other.
 	Hidden bool `json:"hidden,omitempty"`
-	// Name is the key field: as the file has it, or else the store. "" if the row has none.
+	// Name is the user's key field as it is after the run: in the spelling of the store for an existing
+	// user, unless the row gives another key; otherwise in that of the file. "" if the row has none.
 	Name string `json:"name"`
 	// UserID is "" if the user does not exist.
 	UserID string `json:"userId,omitempty"`

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,10 +29,17 @@ type previewJob struct {
 	size    int                // rows in batch
 	keys    map[string][]int32 // keys that several rows have
 	several map[string][]int32 // user ids that several rows mean
+	claims  []map[string]claim // by match field: values, and the rows that have them
 	present map[string]bool    // users of rows that mean several at once
 	keyless []int32            // rows that may be anyone
 	links   map[string]string  // folded references, each once
 	walked  map[string]bool    // keys that findReferences has followed
+}
+
+// claim is the rows that have one value of a match field.
+type claim struct {
+	first int32
+	more  []int32
 }
 
 // begin checks what can be checked before the file is read, and opens it.
@@ -58,7 +67,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	plan.cross = newCrossing(p.schema)
 	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -69,6 +78,14 @@ func newCrossing(s *schema) crossing {
 		x.owners[i] = map[string][]owner{}
 	}
 	return x
+}
+
+func newClaims(s *schema) []map[string]claim {
+	claims := make([]map[string]claim, len(s.match))
+	for i := range claims {
+		claims[i] = map[string]claim{}
+	}
+	return claims
 }
 
 func (j *previewJob) close() {
@@ -195,6 +212,9 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 	for _, id := range m.others {
 		j.present[id] = true
 	}
+	for slot, field := range j.schema.match {
+		j.claim(slot, matchValue(&j.schema.fields[field], r), at)
+	}
 	if e.userID == "" {
 		j.noteLinks(nil)
 		return
@@ -208,6 +228,19 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 		x.elsewhere[Fold(m.user.Values.raw(j.schema.Key, j.schema.key))] = at
 	}
 	j.noteLinks(m.user)
+}
+
+func (j *previewJob) claim(slot int, value string, at int32) {
+	if value == "" {
+		return
+	}
+	c, taken := j.claims[slot][value]
+	if !taken {
+		j.claims[slot][j.compare.keep.keep(value)] = claim{first: at}
+		return
+	}
+	c.more = append(c.more, at)
+	j.claims[slot][value] = c
 }
 
 // seen begins a list of rows with the first one.
@@ -273,19 +306,46 @@ func (j *previewJob) tellDuplicates() {
 		})
 	}
 	for _, rows := range j.several {
-		if j.sameKey(rows) {
-			continue
+		if !j.sameKey(rows) {
+			j.tellSameUser(rows)
 		}
-		j.tellEach(rows, func(at int32, others string) Reason {
-			return errorReason(CodeDuplicateUser, "user", j.plan.entries[at].name, "rows", others)
-		})
 	}
+	for slot, field := range j.schema.match {
+		for _, value := range slices.Sorted(maps.Keys(j.claims[slot])) {
+			if rows := j.claimants(slot, field, value); len(rows) > 1 {
+				j.tellSameUser(rows)
+			}
+		}
+	}
+}
+
+// claimants lists the rows that mean one user by a value of a match field: those that have it there and,
+// where the field holds former keys, those that have it as their key.
+func (j *previewJob) claimants(slot, field int, value string) []int32 {
+	c := j.claims[slot][value]
+	rows := append([]int32{c.first}, c.more...)
+	if j.schema.byName[j.schema.fields[field].Match] != j.schema.key {
+		return rows
+	}
+	if at, taken := j.plan.cross.byKey[value]; taken {
+		rows = append(rows, at)
+		rows = append(rows, j.keys[value]...)
+	}
+	slices.Sort(rows)
+	return slices.Compact(rows)
+}
+
+// tellSameUser tells rows that they mean one user, unless they were told already.
+func (j *previewJob) tellSameUser(rows []int32) {
+	j.tellEach(rows, func(at int32, others string) Reason {
+		return errorReason(CodeDuplicateUser, "user", j.plan.entries[at].name, "rows", others)
+	})
 }
 
 // sameKey tells rows that are told already that they have one key.
 func (j *previewJob) sameKey(rows []int32) bool {
 	for _, at := range rows {
-		if j.plan.entries[at].key != j.plan.entries[rows[0]].key {
+		if key := j.plan.entries[at].key; key == "" || key != j.plan.entries[rows[0]].key {
 			return false
 		}
 	}
@@ -296,8 +356,14 @@ func (j *previewJob) sameKey(rows []int32) bool {
 func (j *previewJob) tellEach(rows []int32, reason func(at int32, others string) Reason) {
 	for i, at := range rows {
 		m := j.plan.entries[at].and()
-		m.own = append(m.own, reason(at, j.otherRows(rows, i)))
+		if r := reason(at, j.otherRows(rows, i)); !tells(m.own, r.Code) {
+			m.own = append(m.own, r)
+		}
 	}
+}
+
+func tells(reasons []Reason, code Code) bool {
+	return slices.ContainsFunc(reasons, func(r Reason) bool { return r.Code == code })
 }
 
 // otherRows names the rows of a group but one: at most ten of them.

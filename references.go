@@ -12,7 +12,7 @@ const nobody int32 = -1
 func (st *settling) findTargets() {
 	for i := range st.writers {
 		w := &st.writers[i]
-		if entry, inFile := st.rowNamed(w.key); inFile {
+		if entry, inFile := st.rowNamed(w.key); inFile && w.key != "" {
 			w.target = entry
 		}
 	}
@@ -25,32 +25,46 @@ func (st *settling) resolveReferences() {
 		w := &st.writers[i]
 		e := &st.p.entries[w.entry]
 		set := &e.more.settings[w.setting]
-		value := set.new
-		if w.key == e.key {
-			st.tellRef(w, errorReason(CodeRefSelf, "value", value))
-			continue
-		}
-		if w.target != nobody {
-			st.referToRow(int32(i), w, set)
-			continue
-		}
-		p := st.personNamed(w.key)
 		switch {
-		case p == nil:
-			st.tellRef(w, errorReason(CodeRefUnknown, "value", value))
-		case p.many != "":
-			st.tellRef(w, errorReason(CodeRefAmbiguous, "value", value, "users", p.many))
+		case w.key == "":
+		case w.key == e.key || w.key == Fold(e.name):
+			st.tellRef(w, errorReason(CodeRefSelf, "value", set.new))
+		case w.target != nobody:
+			st.referToRow(int32(i), w, set)
 		default:
-			set.new = p.name
+			st.referToPerson(w, set)
 		}
 	}
+}
+
+// referToPerson deals with a reference to somebody who is no row of the file, or whose row does not tell
+// which user it means.
+func (st *settling) referToPerson(w *writer, set *setting) {
+	p := st.personNamed(w.key)
+	unclear, inFile := st.unclearRow(w.key)
+	switch {
+	case p == nil && inFile:
+		st.refErrorRow(w, unclear)
+	case p == nil:
+		st.tellRef(w, errorReason(CodeRefUnknown, "value", set.new))
+	case p.many != "":
+		st.tellRef(w, errorReason(CodeRefAmbiguous, "value", set.new, "users", p.many))
+	default:
+		set.new = p.name
+	}
+}
+
+// unclearRow finds the row that has a key and does not tell which user it means.
+func (st *settling) unclearRow(key string) (int32, bool) {
+	entry, inFile := st.x.byKey[key]
+	return entry, inFile && st.p.entries[entry].has(isUnclear)
 }
 
 func (st *settling) tellRef(w *writer, r Reason) { st.tell(w.entry, st.s.refs[w.slot], r) }
 
 // rowNamed finds the row whose user will have a key after the run, should the row be carried out.
 func (st *settling) rowNamed(key string) (int32, bool) {
-	if entry, inFile := st.x.byKey[key]; inFile && !st.staysElsewhere(entry) {
+	if entry, inFile := st.x.byKey[key]; inFile && !st.staysElsewhere(entry) && !st.p.entries[entry].has(isUnclear) {
 		return entry, true
 	}
 	entry, inFile := st.x.elsewhere[key]
@@ -100,8 +114,8 @@ func (st *settling) referToRow(at int32, w *writer, set *setting) {
 }
 
 // refErrorRow tells a row that the user it refers to will not come into being.
-func (st *settling) refErrorRow(w *writer) {
-	t := &st.p.entries[w.target]
+func (st *settling) refErrorRow(w *writer, row int32) {
+	t := &st.p.entries[row]
 	st.tellRef(w, errorReason(CodeRefErrorRow, "value", t.name, "row", strconv.Itoa(int(t.number))))
 }
 
@@ -133,7 +147,7 @@ func (st *settling) node(key string) int32 {
 	if entry, known := st.x.elsewhere[key]; known {
 		return entry
 	}
-	if entry, known := st.x.byKey[key]; known {
+	if entry, known := st.x.byKey[key]; known && !st.p.entries[entry].has(isUnclear) {
 		return entry
 	}
 	if i, known := st.x.byName[key]; known {
@@ -251,6 +265,9 @@ func (st *settling) warnReference(w *writer) {
 	value := st.p.entries[w.entry].more.settings[w.setting].new
 	if w.target == nobody {
 		p := st.personNamed(w.key)
+		if row, unclear := st.unclearRow(w.key); unclear && p != nil {
+			st.tellRef(w, warning(CodeRefRowFailed, "value", value, "row", strconv.Itoa(int(st.p.entries[row].number))))
+		}
 		leaver, leaves := st.x.leaver(st.p, w.key)
 		if p != nil && (!p.active || leaves && leaver.class == ClassDeactivated) {
 			st.tellRef(w, warning(CodeRefInactive, "value", value))

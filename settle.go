@@ -55,7 +55,7 @@ type writer struct {
 	entry   int32
 	setting int32
 	slot    int
-	key     string // folded, of the user that is referred to
+	key     string // folded, of the user that is referred to; "" for a reference that is cleared
 	target  int32  // entry that is referred to, -1 if it is none
 }
 
@@ -161,7 +161,7 @@ func (st *settling) collect() {
 
 func (st *settling) collectSetting(entry, index int32, set *setting) {
 	f := &st.s.fields[set.field]
-	if f.refSlot >= 0 && set.new != "" {
+	if f.refSlot >= 0 {
 		st.links[move{entry, f.refSlot}] = int32(len(st.writers))
 		st.writers = append(st.writers, writer{entry: entry, setting: index, slot: f.refSlot, key: Fold(set.new), target: -1})
 	}
@@ -212,7 +212,7 @@ func (st *settling) spread() {
 		entry := st.queue[len(st.queue)-1]
 		st.queue = st.queue[:len(st.queue)-1]
 		for _, w := range st.waiting[entry] {
-			st.refErrorRow(&st.writers[w])
+			st.refErrorRow(&st.writers[w], entry)
 		}
 		for slot := range st.s.unique {
 			if m, moves := st.moves[move{entry, slot}]; moves {
