@@ -45,6 +45,7 @@ type checker struct {
 	columns *columns
 	rules   []fieldRule
 	start   []cellState
+	samples []string // by field: the canonical form of what the template shows, "" for none
 	memo    map[memoKey]memoValue
 }
 
@@ -64,6 +65,10 @@ const memoLimit = 10_000
 func newChecker(s *schema, cfg *Config, cols *columns, rules []fieldRule) *checker {
 	c := &checker{schema: s, cfg: cfg, columns: cols, rules: rules, memo: map[memoKey]memoValue{}}
 	c.start = make([]cellState, len(s.fields))
+	c.samples = make([]string, len(s.fields))
+	for i := range s.fields {
+		c.samples[i] = canonicalOf(&s.fields[i], s.fields[i].Sample)
+	}
 	for i, col := range cols.cells {
 		if col >= 0 {
 			c.start[i] = blank
@@ -226,10 +231,10 @@ func (c *checker) isSample(out *checked) bool {
 	found := false
 	for i := range c.schema.fields {
 		f := &c.schema.fields[i]
-		if f.Required != Always || f.Sample == "" {
+		if f.Required != Always || c.samples[i] == "" {
 			continue
 		}
-		if out.states[i] != given || !f.same(out.values[i], f.Sample) {
+		if out.states[i] != given || !f.same(out.values[i], c.samples[i]) {
 			return false
 		}
 		found = true
