@@ -148,11 +148,11 @@ func openFile(path string) (content, error) {
 
 // opened is a source that is being read.
 type opened struct {
-	info  SourceInfo
-	rows  table.Rows
-	isCSV bool
-	count *counted // of a CSV file, that tells its size and sum once it was read to the end
-	close func() error
+	info    SourceInfo
+	rows    table.Rows
+	isCSV   bool
+	content content
+	count   *counted // of a CSV file, that tells its size and sum once it was read to the end
 }
 
 // read opens the source. Errors are *FileError, or the reader's own.
@@ -164,7 +164,7 @@ func (s Source) read(ctx context.Context, lim Limits, sheet string) (*opened, er
 	if err != nil {
 		return nil, fmt.Errorf("usersync: opening the upload: %w", err)
 	}
-	o := &opened{info: SourceInfo{Name: s.name}, close: c.close}
+	o := &opened{info: SourceInfo{Name: s.name}, content: c}
 	if err := s.readContent(ctx, c, lim, sheet, o); err != nil {
 		return nil, errors.Join(s.refused(err), o.Close())
 	}
@@ -173,10 +173,10 @@ func (s Source) read(ctx context.Context, lim Limits, sheet string) (*opened, er
 
 // Close closes what read opened.
 func (o *opened) Close() error {
-	if o.close == nil {
+	if o.content.close == nil {
 		return nil
 	}
-	return o.close()
+	return o.content.close()
 }
 
 func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet string, o *opened) error {
@@ -300,12 +300,13 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// again is the source for a second reading, after the first came to its end.
+// again is the source for a second reading, after the first came to its end and before it is closed.
 func (s Source) again(first *opened) Source {
-	if first.count != nil && first.count.keeps {
-		kept := first.count.kept
-		s.open = func() (content, error) { return content{at: bytes.NewReader(kept), size: int64(len(kept))}, nil }
+	at, size := first.content.at, first.content.size
+	if at == nil {
+		at, size = bytes.NewReader(first.count.kept), first.count.n
 	}
+	s.open = func() (content, error) { return content{at: at, size: size}, nil }
 	return s
 }
 
