@@ -31,9 +31,6 @@ type checked struct {
 	key     string // folded; "" if it cannot be read
 }
 
-// bad tells whether the row has an error so far.
-func (r *checked) bad() bool { return hasError(r.reasons) }
-
 func hasError(reasons []Reason) bool {
 	return slices.ContainsFunc(reasons, func(r Reason) bool { return r.Level == LevelError })
 }

@@ -160,18 +160,19 @@ func inOrder(steps []step, before map[int32][]int32) []step {
 	}
 	out := make([]step, 0, len(steps))
 	placed := make([]bool, len(steps))
+	unplaced := func(i int) int { // a step that must come before step i and is not placed yet, or -1
+		for _, entry := range before[steps[i].entry] {
+			if j, here := at[entry]; here && !placed[j] {
+				return j
+			}
+		}
+		return -1
+	}
 	for i := range steps {
 		for todo := []int{i}; len(todo) > 0; {
 			next := todo[len(todo)-1]
-			waits := -1
-			for _, entry := range before[steps[next].entry] {
-				if j, here := at[entry]; here && !placed[j] {
-					waits = j
-					break
-				}
-			}
-			if waits >= 0 {
-				todo = append(todo, waits)
+			if j := unplaced(next); j >= 0 {
+				todo = append(todo, j)
 				continue
 			}
 			if todo = todo[:len(todo)-1]; !placed[next] {

@@ -1,7 +1,9 @@
 package usersync
 
 import (
+	"cmp"
 	"iter"
+	"slices"
 	"sync"
 	"time"
 )
@@ -207,26 +209,14 @@ func (e *entry) count(c *Counts) {
 }
 
 func (m *more) unchanged() bool {
-	for _, r := range m.verdict {
-		if r.Code == CodeUnchanged {
-			return true
-		}
-	}
-	return false
+	return tells(m.verdict, CodeUnchanged)
 }
 
 func (m *more) warns() bool {
-	for _, reasons := range m.reasons() {
-		for _, r := range reasons {
-			if r.Level == LevelWarning {
-				return true
-			}
-		}
-	}
-	return false
+	isWarning := func(r Reason) bool { return r.Level == LevelWarning }
+	return slices.ContainsFunc(m.own, isWarning) || slices.ContainsFunc(m.cross, isWarning) ||
+		slices.ContainsFunc(m.verdict, isWarning)
 }
-
-func (m *more) reasons() [3][]Reason { return [3][]Reason{m.own, m.cross, m.verdict} }
 
 func (m *more) hasError() bool { return hasError(m.own) || hasError(m.cross) }
 
@@ -287,18 +277,11 @@ func (p *Plan) row(i int) Row {
 	return row
 }
 
-// sorted gives the reasons by level.
+// sorted gives the reasons by level: errors, warnings, notes.
 func (m *more) sorted() []Reason {
-	var out []Reason
-	for _, level := range []Level{LevelError, LevelWarning, LevelNote} {
-		for _, reasons := range m.reasons() {
-			for _, r := range reasons {
-				if r.Level == level {
-					out = append(out, r)
-				}
-			}
-		}
-	}
+	out := slices.Concat(m.own, m.cross, m.verdict)
+	rank := func(r Reason) int { return slices.Index([]Level{LevelError, LevelWarning, LevelNote}, r.Level) }
+	slices.SortStableFunc(out, func(a, b Reason) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
 }
 

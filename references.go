@@ -160,17 +160,20 @@ func (st *settling) node(key string) int32 {
 // Loops that were in the system before are not the file's fault and are left alone. (C8)
 func (st *settling) breakLoops() bool {
 	var found []verdictOn
-	for slot := range st.s.refs {
-		seen := map[int32]int32{}
-		for i := range st.writers {
-			if w := &st.writers[i]; w.slot == slot && !st.dead[w.entry] {
-				loop := st.loopFrom(w.entry, slot, seen, int32(i)+1)
-				for at, node := range loop {
-					if _, writes := st.links[move{node, slot}]; writes && !st.dead[node] {
-						found = append(found, verdictOn{node, st.s.refs[slot],
-							errorReason(CodeRefLoop, "path", st.path(loop, at))})
-					}
-				}
+	seen := make([]map[int32]int32, len(st.s.refs))
+	for slot := range seen {
+		seen[slot] = map[int32]int32{}
+	}
+	for i := range st.writers {
+		w := &st.writers[i]
+		if st.dead[w.entry] {
+			continue
+		}
+		loop := st.loopFrom(w.entry, w.slot, seen[w.slot], int32(i)+1)
+		for at, node := range loop {
+			if _, writes := st.links[move{node, w.slot}]; writes && !st.dead[node] {
+				found = append(found, verdictOn{node, st.s.refs[w.slot],
+					errorReason(CodeRefLoop, "path", st.path(loop, at))})
 			}
 		}
 	}

@@ -215,12 +215,19 @@ func (st *settling) spread() {
 			st.refErrorRow(&st.writers[w], entry)
 		}
 		for slot := range st.s.unique {
-			if m, moves := st.moves[move{entry, slot}]; moves {
-				for _, other := range st.wanted[slot][st.movers[m].from] {
-					st.checkOwners(other)
-				}
-			}
+			st.recheck(move{entry, slot})
 		}
+	}
+}
+
+// recheck looks again at those who want the value that a dead row does not free after all.
+func (st *settling) recheck(kept move) {
+	m, moves := st.moves[kept]
+	if !moves {
+		return
+	}
+	for _, other := range st.wanted[kept.slot][st.movers[m].from] {
+		st.checkOwners(other)
 	}
 }
 

@@ -1,0 +1,52 @@
+package usersync
+
+import (
+	"encoding/json"
+	"io"
+	"time"
+)
+
+// planFormat is the version of the JSON form of plans.
+const planFormat = 1
+
+// WriteJSON writes the whole plan as one JSON object, row by row, for other programs to read: who, when,
+// which file, the counts, what keeps it from being applied, and every row with its changes and reasons.
+// Secrets are not in it. It cannot be read back into a Plan.
+func (p *Plan) WriteJSON(w io.Writer) error {
+	var blocks []string
+	for _, block := range p.Blocks() {
+		blocks = append(blocks, block.Error())
+	}
+	head, err := json.Marshal(struct {
+		Format      int        `json:"format"`
+		ID          string     `json:"id"`
+		Config      Config     `json:"config"`
+		Actor       Actor      `json:"actor"`
+		Created     time.Time  `json:"created"`
+		Source      SourceInfo `json:"source"`
+		Notes       []Reason   `json:"notes,omitempty"`
+		BaselineRun string     `json:"baselineRun,omitempty"`
+		Baseline    int        `json:"baseline"`
+		Counts      Counts     `json:"counts"`
+		Blocks      []string   `json:"blocks,omitempty"`
+	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), blocks})
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(append(head[:len(head)-1], `,"rows":[`...)); err != nil {
+		return err
+	}
+	sep := "\n"
+	for row := range p.Rows() {
+		line, err := json.Marshal(row)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(append([]byte(sep), line...)); err != nil {
+			return err
+		}
+		sep = ",\n"
+	}
+	_, err = io.WriteString(w, "]}\n")
+	return err
+}
