@@ -139,11 +139,18 @@ func (e *Engine) writeUsers(ctx context.Context, changes []Change) (out []Outcom
 		return nil, err
 	}
 	defer calling("UserStore.WriteUsers", &err)
-	out, err = e.store.WriteUsers(ctx, changes)
-	if err == nil && len(out) != len(changes) {
+	if out, err = e.store.WriteUsers(ctx, changes); err != nil {
+		return nil, err
+	}
+	if len(out) != len(changes) {
 		return nil, fmt.Errorf("%w: UserStore.WriteUsers returned %d outcomes for %d changes", ErrInvalid, len(out), len(changes))
 	}
-	return out, err
+	for i := range out {
+		if out[i].Err == nil && out[i].ID == "" {
+			return nil, fmt.Errorf("%w: UserStore.WriteUsers returned an outcome without an id", ErrInvalid)
+		}
+	}
+	return out, nil
 }
 
 func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) (err error) {

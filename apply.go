@@ -11,12 +11,15 @@ import (
 // applyJob is one Apply under way.
 type applyJob struct {
 	*Engine
-	plan  *Plan
-	opt   applyOptions
-	actor Actor
-	run   *Run
-	held  map[int32]Reason // entries that are not written after all, and why
-	again map[int32]User   // users as they were just before the run, where a hook is asked about them
+	schema *schema // the plan's, which may come from a Previewer
+	plan   *Plan
+	opt    applyOptions
+	actor  Actor
+	run    *Run
+	held   map[int32]Reason // entries that are not written after all, and why
+	again  map[int32]User   // users as they were just before the run, where a hook is asked about them
+	keyNow map[int32]string // keys, folded, of users who have another key than their row
+	at     Stage            // what was told last
 }
 
 // claim makes sure that a plan is applied once, and one plan at a time for a configuration. The job is
@@ -34,7 +37,8 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 		<-plan.turn
 		return nil, nil
 	}
-	w := &applyJob{Engine: e, plan: plan, actor: plan.Actor, held: map[int32]Reason{}, again: map[int32]User{}}
+	w := &applyJob{Engine: e, schema: plan.schema, plan: plan, actor: plan.Actor, held: map[int32]Reason{},
+		again: map[int32]User{}, keyNow: map[int32]string{}}
 	for _, opt := range opts {
 		opt.apply(&w.opt)
 	}
@@ -47,6 +51,7 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 		<-plan.turn
 		return nil, err
 	}
+	plan.setRun(w.run)
 	return w, nil
 }
 
@@ -61,8 +66,11 @@ func (e *Engine) lease(configID, runID string) error {
 	return nil
 }
 
-// release lets the next run begin.
+// release lets the next run begin, and the plan be decided and applied again if it was refused.
 func (w *applyJob) release() {
+	if w.run.results == nil {
+		w.plan.setRun(nil)
+	}
 	w.mu.Lock()
 	delete(w.running, w.plan.Config.ID)
 	w.mu.Unlock()
@@ -76,7 +84,14 @@ func (p *Plan) applied() *Run {
 	return p.run
 }
 
-// start marks the plan as applied: from here on it cannot be applied, or decided, again.
+// setRun marks the plan as being applied: from then on it cannot be decided.
+func (p *Plan) setRun(run *Run) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.run = run
+}
+
+// start begins the run's record: from here on the plan is applied, and cannot be applied again.
 func (w *applyJob) start(ctx context.Context) {
 	w.run.Started = w.now()
 	w.run.results = make([]result, len(w.plan.entries))
@@ -91,9 +106,9 @@ func (w *applyJob) start(ctx context.Context) {
 			w.run.results[i].state, w.run.results[i].reasons = StateFailed, []Reason{reason}
 		}
 	}
-	w.plan.mu.Lock()
-	w.plan.run = w.run
-	w.plan.mu.Unlock()
+	for key, at := range w.plan.cross.elsewhere {
+		w.keyNow[at] = key
+	}
 	w.log.InfoContext(ctx, "usersync: run started", "config", w.plan.Config.ID, "plan", w.plan.ID, "run", w.run.ID)
 }
 
@@ -114,34 +129,74 @@ func (w *applyJob) end(ctx context.Context, err error) error {
 	w.run.finished, w.run.status, w.run.err = w.now(), status, err
 	w.run.mu.Unlock()
 	w.log.InfoContext(ctx, "usersync: run ended", "config", w.plan.Config.ID, "run", w.run.ID,
-		"status", status, "counts", w.run.Counts(), "error", err)
+		"status", status, "stage", w.at, "counts", w.run.Counts(), "error", loggable(err))
 	return err
+}
+
+// loggable says what ended a run in the engine's own words: the product's errors may quote users. (A10)
+func loggable(err error) string {
+	var p *PanicError
+	switch {
+	case err == nil:
+		return ""
+	case errors.As(err, &p):
+		return p.Call + " panicked"
+	}
+	for _, known := range []error{context.Canceled, context.DeadlineExceeded, ErrSeats, ErrInvalid, errStopped} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "an error of the product: see Run.Err"
 }
 
 // write carries the plan out, in the order of A1 and C8: seats are freed before they are taken, values
 // before they are needed, users exist before others refer to them.
 func (w *applyJob) write(ctx context.Context) error {
-	stages := w.stages()
-	if err := w.stage(ctx, StageDeactivate, stages.deactivate); err != nil {
-		return err
-	}
-	if err := w.stillSeats(ctx, stages.deactivate); err != nil {
-		return err
-	}
-	if err := w.stage(ctx, StageUpdate, stages.update); err != nil {
-		return err
-	}
-	if err := w.stage(ctx, StageCreate, stages.create); err != nil {
-		return err
-	}
-	if err := w.stage(ctx, StageLink, w.living(stages.link)); err != nil {
+	if err := w.writeStages(ctx, w.stages()); err != nil {
 		return err
 	}
 	if err := w.mail(ctx); err != nil {
 		return err
 	}
-	w.progressed(ctx, StageFinish, 0, 0)
-	return w.saveBaseline(ctx, w.plan.Config.ID, w.baseline())
+	w.progressed(ctx, StageFinish, 0, 1)
+	if err := w.saveBaseline(ctx, w.plan.Config.ID, w.baseline()); err != nil {
+		return err
+	}
+	w.progressed(ctx, StageFinish, 1, 1)
+	return nil
+}
+
+func (w *applyJob) writeStages(ctx context.Context, s stages) error {
+	defer w.tellUntried(&s)
+	deactivations := s.deactivate
+	if err := w.stage(ctx, StageDeactivate, &s.deactivate); err != nil {
+		return err
+	}
+	if err := w.stillSeats(ctx, deactivations); err != nil {
+		return err
+	}
+	s.update = w.possible(s.update)
+	if err := w.stage(ctx, StageUpdate, &s.update); err != nil {
+		return err
+	}
+	if err := w.stage(ctx, StageCreate, &s.create); err != nil {
+		return err
+	}
+	s.link = w.possible(s.link)
+	return w.stage(ctx, StageLink, &s.link)
+}
+
+// tellUntried says, when a run ends early, what is missing of rows whose own change was made.
+func (w *applyJob) tellUntried(s *stages) {
+	message := Reason{Code: CodeNotTried}.Text()
+	for _, untried := range [][]step{s.update, s.link} {
+		for _, step := range untried {
+			if step.part != partMain && w.run.result(step.entry).state == StateDone {
+				w.run.set(step.entry, func(r *result) { r.reasons = append(r.reasons, w.missing(&step, message)...) })
+			}
+		}
+	}
 }
 
 // stillSeats counts the seats again where deactivations that were to free some have failed. (A1)
@@ -157,24 +212,26 @@ func (w *applyJob) stillSeats(ctx context.Context, steps []step) error {
 // errStopped ends a run after the first row that failed.
 var errStopped = errors.New("a row failed, and the run was to stop at the first error")
 
-// stage writes steps in batches.
-func (w *applyJob) stage(ctx context.Context, stage Stage, steps []step) error {
-	total := len(steps)
-	for done := 0; len(steps) > 0; {
-		n := w.nextBatch(steps)
-		if err := w.writeBatch(ctx, stage, steps[:n]); err != nil {
+// stage writes steps in batches. It leaves those that were not tried.
+func (w *applyJob) stage(ctx context.Context, stage Stage, steps *[]step) error {
+	total := len(*steps)
+	w.progressed(ctx, stage, 0, total)
+	for len(*steps) > 0 {
+		if err := ctx.Err(); err != nil {
 			return err
 		}
-		steps, done = steps[n:], done+n
-		w.progressed(ctx, stage, done, total)
+		n := w.nextBatch(*steps)
+		batch := (*steps)[:n]
+		*steps = (*steps)[n:]
+		if err := w.writeBatch(ctx, stage, batch); err != nil {
+			return err
+		}
+		w.progressed(ctx, stage, total-len(*steps), total)
 	}
 	return nil
 }
 
 func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	changes := make([]Change, len(steps))
 	for i := range steps {
 		changes[i] = w.change(&steps[i])
@@ -200,13 +257,29 @@ func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) er
 func (w *applyJob) change(s *step) Change {
 	e := &w.plan.entries[s.entry]
 	res := w.run.result(s.entry)
-	c := Change{Op: s.op, UserID: res.id, Key: Fold(e.name), IfVersion: storeVersion(e.more.version),
+	c := Change{Op: s.op, UserID: res.id, Key: w.keyAfter(e, s), IfVersion: storeVersion(e.more.version),
 		Active: w.activeAfter(e, s.op), Set: w.values(e, s),
 		IdempotencyKey: w.plan.ID + "/" + strconv.Itoa(int(s.entry)) + "/" + s.part}
 	if res.state == StateDone { // a later step of the same entry
 		c.IfVersion = res.version
 	}
 	return c
+}
+
+// keyAfter is the user's key once a step is written, folded: that of the row, unless the user keeps
+// another, or does not have the row's yet.
+func (w *applyJob) keyAfter(e *entry, s *step) string {
+	now, other := w.keyNow[s.entry]
+	if !other {
+		return Fold(e.name)
+	}
+	for i := range e.more.settings {
+		set := &e.more.settings[i]
+		if int(set.field) == w.schema.key && set.writes() && (s.part != partMain || s.has(int32(i))) {
+			return Fold(set.new)
+		}
+	}
+	return now
 }
 
 func (w *applyJob) activeAfter(e *entry, op Op) bool {
@@ -224,9 +297,6 @@ func (w *applyJob) activeAfter(e *entry, op Op) bool {
 
 // record keeps an outcome and tells whether it is good.
 func (w *applyJob) record(s *step, out Outcome) bool {
-	if out.Err == nil && out.ID == "" {
-		out.Err = fmt.Errorf("%w: UserStore.WriteUsers returned an outcome without an id", ErrInvalid)
-	}
 	w.run.set(s.entry, func(r *result) {
 		switch {
 		case out.Err == nil:
@@ -235,7 +305,7 @@ func (w *applyJob) record(s *step, out Outcome) bool {
 			r.state = StateFailed
 			r.reasons = append(r.reasons, failure(out.Err))
 		default: // the row itself was written
-			r.reasons = append(r.reasons, w.partFailure(s, out.Err))
+			r.reasons = append(r.reasons, w.missing(s, failure(out.Err).Text())...)
 		}
 	})
 	return out.Err == nil
@@ -254,14 +324,25 @@ func failure(err error) Reason {
 	return errorReason(CodeStoreError, "message", err.Error())
 }
 
-// partFailure says that a part of a row was not written, although the row was.
-func (w *applyJob) partFailure(s *step, err error) Reason {
+// missing says which fields of a row were not written, although the row was.
+func (w *applyJob) missing(s *step, message string) []Reason {
 	e := &w.plan.entries[s.entry]
-	set := &e.more.settings[s.settings[0]]
-	f := &w.schema.fields[set.field]
-	r := warning(CodeLinkFailed, "value", showValue(set.new), "message", failure(err).Text()).in(f.Name)
-	r.Column, r.Cell = w.plan.place(s.entry, f.index)
-	return r
+	var out []Reason
+	for i := range e.more.settings {
+		set := &e.more.settings[i]
+		if !s.has(int32(i)) || !w.isWritten(set) {
+			continue
+		}
+		f := &w.schema.fields[set.field]
+		value := showValue(set.new)
+		if f.Secret {
+			value = secretShown
+		}
+		r := warning(CodeLinkFailed, "value", value, "message", message).in(f.Name)
+		r.Column, r.Cell = w.plan.place(s.entry, f.index)
+		out = append(out, r)
+	}
+	return out
 }
 
 // uncertain marks a step whose outcome is not known.
@@ -299,5 +380,6 @@ func (w *applyJob) baseline() Baseline {
 }
 
 func (w *applyJob) progressed(ctx context.Context, stage Stage, done, total int) {
+	w.at = stage
 	w.tell(ctx, Progress{PlanID: w.plan.ID, RunID: w.run.ID, Stage: stage, Done: done, Total: total})
 }

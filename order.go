@@ -190,17 +190,23 @@ func (w *applyJob) values(e *entry, s *step) Values {
 	names, vals := make([]string, 0, n), make([]string, 0, n)
 	for i := range e.more.settings {
 		set := &e.more.settings[i]
-		switch {
-		case !set.writes() || int(set.field) == w.schema.status,
-			s.settings != nil && !slices.Contains(s.settings, int32(i)),
-			slices.Contains(s.without, int32(i)),
-			w.dropLink(s, set):
+		if !s.has(int32(i)) || !w.isWritten(set) || w.dropLink(s, set) {
 			continue
 		}
 		names = append(names, w.schema.fields[set.field].Name)
 		vals = append(vals, set.new)
 	}
 	return NewValues(names, vals)
+}
+
+// has tells whether a setting is the step's to write.
+func (s *step) has(setting int32) bool {
+	return (s.settings == nil || slices.Contains(s.settings, setting)) && !slices.Contains(s.without, setting)
+}
+
+// isWritten tells whether a setting is written as a value: the status is the operation's to change.
+func (w *applyJob) isWritten(set *setting) bool {
+	return set.writes() && int(set.field) != w.schema.status
 }
 
 // dropLink leaves out a reference to a user of this run whose own row was not written, and says so.
@@ -215,9 +221,16 @@ func (w *applyJob) dropLink(s *step, set *setting) bool {
 	}
 	r := warning(CodeManagerWrite, "value", set.new).in(f.Name)
 	r.Column, r.Cell = w.plan.place(s.entry, f.index)
-	w.run.set(s.entry, func(res *result) { res.reasons = append(res.reasons, r) })
+	w.run.set(s.entry, func(res *result) {
+		if !slices.ContainsFunc(res.reasons, r.isAbout) {
+			res.reasons = append(res.reasons, r)
+		}
+	})
 	return true
 }
+
+// isAbout tells that two reasons say the same of the same field.
+func (r Reason) isAbout(other Reason) bool { return r.Code == other.Code && r.Field == other.Field }
 
 // relies tells that a reference to the entry's user needs the entry to be written first: it creates the
 // user or gives it the key.
@@ -230,10 +243,12 @@ func (w *applyJob) relies(target int32) bool {
 	return set != nil && set.writes()
 }
 
-// living are the link steps whose own row was written and that have something to write.
-func (w *applyJob) living(links []step) []step {
-	return slices.DeleteFunc(links, func(s step) bool {
-		return w.run.result(s.entry).state != StateDone || w.values(&w.plan.entries[s.entry], &s).Len() == 0
+// possible leaves out the later steps of rows whose own change was not made, and those that have nothing
+// left to write.
+func (w *applyJob) possible(steps []step) []step {
+	return slices.DeleteFunc(steps, func(s step) bool {
+		return s.part != partMain &&
+			(w.run.result(s.entry).state != StateDone || w.values(&w.plan.entries[s.entry], &s).Len() == 0)
 	})
 }
 

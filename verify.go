@@ -89,6 +89,7 @@ func (w *applyJob) checkUsers(ctx context.Context, stale *StaleError) error {
 		}
 	}
 	total := len(existing) + len(fresh)
+	w.progressed(ctx, StageVerify, 0, total)
 	for done := 0; len(existing) > 0; {
 		n := min(w.batch, len(existing))
 		if err := w.checkExisting(ctx, existing[:n], stale); err != nil {
@@ -185,7 +186,7 @@ func (w *applyJob) noteStale(at int32, moved Moved, stale *StaleError) {
 func (w *applyJob) askAgain(ctx context.Context) error {
 	for i := range w.plan.entries {
 		e := &w.plan.entries[i]
-		if e.more == nil || e.more.op == "" {
+		if _, held := w.held[int32(i)]; held || e.more == nil || e.more.op == "" {
 			continue
 		}
 		u := w.again[int32(i)]
@@ -201,15 +202,13 @@ func (w *applyJob) askAgain(ctx context.Context) error {
 }
 
 func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, error) {
-	if e.more.op == OpDeactivate {
-		is, err := w.isProtected(ctx, w.actor, u)
-		if err != nil {
-			return nil, err
-		}
-		if is || e.userID == w.actor.UserID {
-			r := errorReason(CodeProtected)
-			return &r, nil
-		}
+	is, err := w.protectedNow(ctx, e, u)
+	if err != nil {
+		return nil, err
+	}
+	if is {
+		r := errorReason(CodeProtected)
+		return &r, nil
 	}
 	if w.authorize == nil {
 		return nil, nil
@@ -230,4 +229,18 @@ func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, 
 		}
 	}
 	return nil, nil
+}
+
+// protectedNow tells that the entry would deactivate somebody who must stay active. u is the user only
+// where there is a hook to ask.
+func (w *applyJob) protectedNow(ctx context.Context, e *entry, u *User) (bool, error) {
+	switch {
+	case e.more.op != OpDeactivate:
+		return false, nil
+	case e.userID == w.actor.UserID:
+		return true, nil
+	case w.protected == nil:
+		return false, nil
+	}
+	return w.isProtected(ctx, w.actor, u)
 }

@@ -19,6 +19,7 @@ func (w *applyJob) mail(ctx context.Context) error {
 		}
 	}
 	total := len(created)
+	w.progressed(ctx, StageMail, 0, total)
 	for done := 0; len(created) > 0; {
 		n := min(w.batch, len(created))
 		if err := w.mailBatch(ctx, created[:n]); err != nil {
