@@ -69,18 +69,25 @@ func (w *applyJob) stages() stages {
 	return out
 }
 
-// level tells how many creations must come one after the other before this one, so that everybody it
-// refers to exists.
+// level tells how many creations come one after the other before this one, so that those it refers to
+// exist. References of different fields can go round in a ring; the one that closes it does not count, and
+// is late.
 func (st *settling) level(entry int32) int32 {
+	const begun = -1
 	if st.levels == nil {
 		st.levels = map[int32]int32{}
 	}
 	for todo := []int32{entry}; len(todo) > 0; {
 		at := todo[len(todo)-1]
+		if known, seen := st.levels[at]; seen && known != begun {
+			todo = todo[:len(todo)-1]
+			continue
+		}
+		st.levels[at] = begun
 		level, waits := int32(0), nobody
 		for _, other := range st.createdFor(at) {
-			known, done := st.levels[other]
-			if !done {
+			known, seen := st.levels[other]
+			if !seen {
 				waits = other
 				break
 			}
@@ -90,10 +97,9 @@ func (st *settling) level(entry int32) int32 {
 			todo = append(todo, waits)
 			continue
 		}
-		st.levels[at] = level
-		todo = todo[:len(todo)-1]
+		st.levels[at] = min(level, maxLevel)
 	}
-	return min(st.levels[entry], maxLevel)
+	return st.levels[entry]
 }
 
 // createdFor lists the users to be created whom an entry refers to.
@@ -140,7 +146,7 @@ func (st *settling) lateLinks(s step) []int32 {
 		w := &st.writers[at]
 		switch {
 		case w.target == nobody || !st.comes(w.target):
-		case s.op == OpCreate && (!st.creates(w.target) || st.levels[w.target] < maxLevel):
+		case s.op == OpCreate && (!st.creates(w.target) || st.levels[w.target] < s.level):
 		default:
 			late = append(late, w.setting)
 		}
