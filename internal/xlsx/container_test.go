@@ -329,7 +329,7 @@ func readThrough(ctx context.Context, r io.ReaderAt, size int64) error {
 
 // A panic of the caller's reader comes out in the caller's goroutine, where it can be caught.
 func TestPanickingReader(t *testing.T) {
-	raw := userWorkbook(t, 20_000, true)
+	raw := userWorkbook(t, 2_000, true)
 	size := int64(len(raw))
 	r := &failing{ReaderAt: bytes.NewReader(raw), left: 1 << 30}
 	w, err := Open(t.Context(), panicking{r}, size, Limits{})
