@@ -59,7 +59,7 @@ func TestCells(t *testing.T) {
 
 		// R1: rows and cells in order, once, where a sheet can have them
 		{"without references", `<row><c t="s"><v>0</v></c><c/><c><v>3</v></c></row><row r="4"><c r="B4"><v>1</v></c><c><v>2</v></c></row><row><c><v>5</v></c></row>`, cells{"A1": "text zero", "C1": "number 3", "B4": "number 1", "C4": "number 2", "A5": "number 5"}, ""},
-		{"hidden", `<row r="1" hidden="1"><c r="A1"><v>1</v></c></row><row r="2" ht="0" customHeight="1"><c r="A2"><v>1</v></c></row><row r="3" hidden="0" ht="10.5"><c r="A3"><v>1</v></c></row>`, cells{"1": "hidden", "2": "hidden", "A1": "number 1", "A2": "number 1", "A3": "number 1"}, ""},
+		{"hidden", `<row r="1" hidden="1"><c r="A1"><v>1</v></c></row><row r="2" ht="0" customHeight="1"><c r="A2"><v>1</v></c></row><row r="3" hidden="0" ht="10.5"/><row r="4" ht=""/>`, cells{"1": "hidden", "2": "hidden", "A1": "number 1", "A2": "number 1"}, ""},
 		{"blank at the far corner", `<row r="1048576"><c r="XFD1048576" s="1"/></row>`, cells{}, ""},
 		{"value at the far corner", `<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>`, nil, LimitColumns},
 		{"rows twice", `<row r="2"/><row r="2"/>`, nil, CodeOrder},
@@ -70,7 +70,7 @@ func TestCells(t *testing.T) {
 		{"row after the last", `<row r="1048576"/><row/>`, nil, CodeReference},
 		{"row huge", `<row r="18446744073709551617"/>`, nil, CodeReference},
 		{"row 01", `<row r="01"/>`, nil, CodeReference},
-		{"hidden maybe", `<row r="1" hidden="maybe"/>`, nil, CodeReference},
+		{"hidden maybe", `<row r="1" hidden="maybe"/>`, nil, CodeValue},
 		{"cells twice", row(`<c r="A1"/><c r="A1"/>`), nil, CodeOrder},
 		{"cells out of order", row(`<c r="B1"><v>1</v></c><c r="A1"><v>1</v></c>`), nil, CodeOrder},
 		{"cell of another row", row(`<c r="A2"/>`), nil, CodeReference},

@@ -1,6 +1,8 @@
 package xlsx
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 
 	"github.com/usersync-go/usersync/internal/table"
@@ -84,7 +86,7 @@ func (r *sheetReader) rows() error {
 // readRow reads the row last opened (18.3.1.73) and yields it, if it holds anything.
 func (r *sheetReader) readRow() error {
 	if err := r.start(); err != nil {
-		return at(err, "", "", r.last+1)
+		return at(err, "", "", cmp.Or(r.row.Number, r.last+1))
 	}
 	for {
 		if r.quickCell() {
@@ -122,19 +124,20 @@ func (r *sheetReader) start() error {
 		if a.colon >= 0 {
 			continue
 		}
-		ok := true
+		ok, code := true, CodeReference
 		switch string(s.tag[a.name:a.end]) {
 		case "r":
 			r.row.Number, ok = parseRowNumber(trimXML(s.value(a)))
 		case "hidden":
 			var hidden bool
+			code = CodeValue
 			hidden, ok = boolean(s.value(a))
 			r.row.Hidden = r.row.Hidden || hidden
 		case "ht":
 			r.row.Hidden = r.row.Hidden || zero(s.value(a))
 		}
 		if !ok {
-			return s.refuse(CodeReference, "a row with %s", s.tag[a.name:a.to+1])
+			return s.refuse(code, "a row with %s", s.tag[a.name:a.to+1])
 		}
 	}
 	if r.row.Number > maxRow {
@@ -149,12 +152,8 @@ func (r *sheetReader) start() error {
 
 // zero tells whether a row height is 0, which hides the row.
 func zero(b []byte) bool {
-	for _, c := range trimXML(b) {
-		if c != '0' && c != '.' {
-			return false
-		}
-	}
-	return true
+	b = trimXML(b)
+	return len(b) > 0 && len(bytes.Trim(b, "0.")) == 0
 }
 
 // finish yields the row. The text of its cells becomes one string of which each is a part.

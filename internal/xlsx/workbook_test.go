@@ -1,6 +1,7 @@
 package xlsx
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -175,6 +176,7 @@ func TestRowsStartOver(t *testing.T) {
 			})
 		}
 	})
+	before := runtime.NumGoroutine()
 	for stop := range 5 {
 		for row, err := range w.Rows(t.Context(), w.Sheets()[0]) {
 			require.NoError(t, err)
@@ -183,6 +185,7 @@ func TestRowsStartOver(t *testing.T) {
 			}
 		}
 	}
+	require.LessOrEqual(t, runtime.NumGoroutine(), before, "no goroutine outlives a call")
 }
 
 // Strings of a row outlive it, and a row that is not kept costs no more than one allocation.
