@@ -24,6 +24,8 @@ type columns struct {
 	list   []Column // by column of the file; a column without a header has Header ""
 	fields []int    // by column of the file: the field's index, -1 for a column that is ignored
 	cells  []int    // by field: its column, -1 if it is not in the file
+	// corrects tells a correction file, which has only some of the users.
+	corrects bool
 }
 
 // foldHeader is the form in which headers are compared: without a byte order mark, invisible characters
@@ -52,6 +54,8 @@ func mapHeader(s *schema, cfg *Config, header *table.Row, isCSV bool) (*columns,
 		column.Header = text
 		f, ok := known[foldHeader(text)]
 		switch {
+		case !ok && isCorrectionHeader(text):
+			out.corrects = true
 		case !ok:
 			column.Nearest = nearest(s, foldHeader(text))
 		case out.cells[f] >= 0:
@@ -144,7 +148,7 @@ func (c *columns) place(row, field int) (column, cell string) {
 func (c *columns) unknown() []Column {
 	var out []Column
 	for i, col := range c.list {
-		if c.fields[i] < 0 && col.Header != "" {
+		if c.fields[i] < 0 && col.Header != "" && !isCorrectionHeader(col.Header) {
 			out = append(out, col)
 		}
 	}

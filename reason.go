@@ -93,6 +93,7 @@ const (
 	CodeRemovedInactive Code = "removed_inactive"    //
 	CodeRemovedGone     Code = "removed_gone"        //
 	CodeRemovalsHeld    Code = "removals_held"       // rows: rows without a readable key
+	CodeCorrectionFile  Code = "correction_file"     //
 	CodeShared          Code = "in_other_file"       // config
 	CodeProtected       Code = "protected"           //
 	CodeLooksRenamed    Code = "looks_like_a_rename" // user
@@ -164,6 +165,7 @@ var reasonTexts = map[Code]string{
 	CodeRemovedInactive: "the user is no longer in the file and is already inactive",
 	CodeRemovedGone:     "the user is no longer in the file and no longer in the system",
 	CodeRemovalsHeld:    "nobody is deactivated in this run because row {rows} has no readable key and may be anyone",
+	CodeCorrectionFile:  "this is a correction file, which has only some of the users: nobody is taken to have left the file",
 	CodeShared:          "the user is still in the file of another configuration ({config})",
 	CodeProtected:       "the user is protected and stays active",
 	CodeLooksRenamed:    "looks like a rename of {user}, who is no longer in the file",

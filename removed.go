@@ -8,6 +8,10 @@ import (
 
 // findRemoved adds the users who left the file: members of the baseline whom no row means. (B4 to B7)
 func (j *previewJob) findRemoved(ctx context.Context) error {
+	if j.plan.columns.corrects {
+		j.keepMissing()
+		return nil
+	}
 	j.noteHeld()
 	gone := j.missing()
 	for len(gone) > 0 {
@@ -18,6 +22,13 @@ func (j *previewJob) findRemoved(ctx context.Context) error {
 		gone = gone[n:]
 	}
 	return nil
+}
+
+// keepMissing keeps in the baseline whoever is not in a correction file: it has the rows that had failed,
+// and the rest of the users are in the file before it. (B4, P2)
+func (j *previewJob) keepMissing() {
+	j.plan.stay = append(j.plan.stay, j.missing()...)
+	j.plan.Notes = append(j.plan.Notes, note(CodeCorrectionFile))
 }
 
 // noteHeld says in the plan that rows without a readable key hold all removals. (B5)

@@ -57,11 +57,12 @@ type SourceInfo struct {
 	Columns     []Column `json:"columns"`
 }
 
-// Unknown lists the columns that belong to no field and were ignored.
+// Unknown lists the columns that belong to no field and were ignored, but for the one that a correction
+// file adds.
 func (s SourceInfo) Unknown() []Column {
 	var out []Column
 	for _, c := range s.Columns {
-		if c.Field == "" && c.Header != "" {
+		if c.Field == "" && c.Header != "" && !isCorrectionHeader(c.Header) {
 			out = append(out, c)
 		}
 	}
