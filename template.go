@@ -255,9 +255,7 @@ func (c *schema) guide(b *workbook.Book) error {
 		name = guideSheetOther
 	}
 	layout := workbook.Layout{Freeze: 4, Columns: []workbook.Column{
-		{Width: 22, Look: workbook.Wrapped}, {Width: 13, Look: workbook.Wrapped}, {Width: 44, Look: workbook.Wrapped},
-		{Width: 30, Look: workbook.Wrapped}, {Width: 14, Look: workbook.Wrapped}, {Width: 66, Look: workbook.Wrapped},
-		{Width: 26, Look: workbook.Wrapped}}}
+		{Width: 22}, {Width: 13}, {Width: 44}, {Width: 30}, {Width: 14}, {Width: 70}, {Width: 26}}}
 	sheet, err := b.Sheet(name, layout)
 	if err != nil {
 		return err
@@ -291,16 +289,16 @@ func (c *schema) guideText() string {
 
 func (f *field) guideRow() []workbook.Cell {
 	required := strings.TrimSuffix(f.requiredWords(), ".")
-	look := workbook.Strong
-	if f.Required == Always {
-		look = workbook.Required
-	}
 	also := f.Aliases
 	if f.Title != "" && f.Title != f.Name {
 		also = append([]string{f.Name}, also...)
 	}
-	return []workbook.Cell{{Text: f.Header(), Look: look}, {Text: required}, {Text: f.kindWords()},
-		{Text: f.allowedWords(guideOptions)}, {Text: f.lengthWords()}, {Text: f.Help}, {Text: strings.Join(also, ", ")}}
+	row := workbook.Texts(workbook.Entry, f.Header(), required, f.kindWords(), f.allowedWords(guideOptions),
+		f.lengthWords(), f.Help, strings.Join(also, ", "))
+	if f.Required == Always {
+		row[0].Look = workbook.Required
+	}
+	return row
 }
 
 // rowHeight is enough for the longest of wrapped cells, up to so many lines.
@@ -308,7 +306,7 @@ func rowHeight(cells []workbook.Cell, columns []workbook.Column, most int) float
 	lines := 1
 	for i, c := range cells {
 		if i < len(columns) {
-			lines = max(lines, workbook.Lines(c.Text, columns[i].Width-2))
+			lines = max(lines, workbook.Lines(c.Text, columns[i].Width))
 		}
 	}
 	return float64(min(lines, most) * workbook.LineHeight)

@@ -19,6 +19,8 @@ const (
 	Title                // large and bold
 	Strong               // bold
 	Faint                // grey
+	Entry                // as many lines as it takes, with a line below: a row of a report
+	Alarm                // like Entry, in red
 	lookCount
 )
 
@@ -30,6 +32,7 @@ const (
 	paleRed    = "FFC7CE"
 	darkRed    = "9C0006"
 	line       = "A6A6A6"
+	paleLine   = "D9D9D9"
 )
 
 // style is the look as the library wants it.
@@ -62,6 +65,12 @@ func (l Look) style() *excelize.Style {
 		s.Font.Bold = true
 	case Faint:
 		s.Font.Color = darkGrey
+	case Entry, Alarm:
+		s.Alignment.WrapText = true
+		s.Border = []excelize.Border{{Type: "bottom", Color: paleLine, Style: 1}}
+		if l == Alarm {
+			s.Font.Color = darkRed
+		}
 	}
 	return s
 }

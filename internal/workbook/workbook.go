@@ -118,17 +118,27 @@ type Column struct {
 // Sheet is one sheet of a Book.
 type Sheet struct {
 	book   *Book
-	name   string
+	title  string // the name that was asked for
+	name   string // the one that it got
 	layout Layout
 	stream *excelize.StreamWriter
 	rows   int
-	buf    []any
+	head   []headRow
+	cells  []excelize.Cell
+	buf    []any // pointers to cells, which take no memory of their own
+}
+
+// headRow is a frozen row.
+type headRow struct {
+	height float64
+	cells  []Cell
 }
 
 // Sheet adds a sheet. The name is made fit by SheetName; a name that is taken already, in any case, gets
 // a number.
 func (b *Book) Sheet(name string, layout Layout) (*Sheet, error) {
-	s := &Sheet{book: b, name: b.freeName(SheetName(name)), layout: layout}
+	title := SheetName(name)
+	s := &Sheet{book: b, title: title, name: b.freeName(title), layout: layout}
 	if err := s.create(); err != nil {
 		return nil, err
 	}
@@ -221,33 +231,60 @@ func Texts(look Look, texts ...string) []Cell {
 	return cells
 }
 
-// Full tells that the sheet takes no further row.
-func (s *Sheet) Full() bool { return s.rows >= s.book.maxRows }
-
 // Row adds a row below the others. height is in points, 0 for what the program finds fit. cells is not
-// kept.
+// kept. A sheet that is full goes on on a further one, at the end of the book, with the same frozen rows.
 func (s *Sheet) Row(height float64, cells ...Cell) error {
-	if s.Full() {
-		return fmt.Errorf("sheet %q has %d rows and takes no more", s.name, s.rows)
+	if s.rows >= s.book.maxRows {
+		if err := s.goOn(); err != nil {
+			return err
+		}
 	}
+	if s.rows < s.layout.Freeze {
+		s.head = append(s.head, headRow{height, slices.Clone(cells)})
+	}
+	return s.add(height, cells)
+}
+
+// goOn ends the sheet and makes s a further one.
+func (s *Sheet) goOn() error {
+	full := *s
+	s.book.sheets[slices.Index(s.book.sheets, s)] = &full
+	s.name, s.rows, s.cells, s.buf = s.book.freeName(s.title), 0, nil, nil
+	if err := s.create(); err != nil {
+		return err
+	}
+	s.book.sheets = append(s.book.sheets, s)
+	for _, h := range s.head {
+		if err := s.add(h.height, h.cells); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Sheet) add(height float64, cells []Cell) error {
 	s.rows++
-	s.buf = s.buf[:0]
+	s.cells, s.buf = slices.Grow(s.cells[:0], len(cells)), s.buf[:0]
 	for i := range cells {
 		s.buf = append(s.buf, s.value(&cells[i]))
 	}
 	return s.stream.SetRow("A"+strconv.Itoa(s.rows), s.buf, excelize.RowOpts{Height: height})
 }
 
+// value is a cell as the library takes it.
 func (s *Sheet) value(c *Cell) any {
-	switch {
-	case c.Look != Plain && c.Text == "":
-		return excelize.Cell{StyleID: s.book.looks[c.Look]}
-	case c.Look != Plain:
-		return excelize.Cell{StyleID: s.book.looks[c.Look], Value: fit(c.Text)}
-	case c.Text == "":
+	if c.Look == Plain && c.Text == "" {
 		return nil
 	}
-	return fit(c.Text)
+	out := excelize.Cell{}
+	if c.Look != Plain {
+		out.StyleID = s.book.looks[c.Look]
+	}
+	if c.Text != "" {
+		out.Value = fit(c.Text)
+	}
+	s.cells = append(s.cells, out)
+	return &s.cells[len(s.cells)-1]
 }
 
 // finish writes what comes after the rows.

@@ -144,17 +144,26 @@ func TestSameCallsGiveSameBytes(t *testing.T) {
 	require.Equal(t, excelize.DocProperties{}, *props)
 }
 
-func TestFullSheet(t *testing.T) {
+func TestFullSheetGoesOn(t *testing.T) {
 	var out bytes.Buffer
-	err := write(&out, 2, func(b *Book) error {
-		s, err := b.Sheet("S", Layout{})
+	require.NoError(t, write(&out, 3, func(b *Book) error {
+		s, err := b.Sheet("S", Layout{Freeze: 1, Filter: true, Columns: make([]Column, 1)})
 		require.NoError(t, err)
-		require.NoError(t, errors.Join(s.Row(0), s.Row(0)))
-		require.True(t, s.Full())
-		return s.Row(0)
-	})
-	require.ErrorContains(t, err, "takes no more")
-	require.Zero(t, out.Len(), "nothing of a workbook that was not made")
+		_, err = b.Sheet("T", Layout{})
+		require.NoError(t, err)
+		for _, text := range []string{"head", "a", "b", "c", "d", "e"} {
+			require.NoError(t, s.Row(0, Cell{Text: text}))
+		}
+		return nil
+	}))
+	f, err := excelize.OpenReader(&out)
+	require.NoError(t, err)
+	require.Equal(t, []string{"S", "T", "S 2", "S 3"}, f.GetSheetList())
+	for sheet, want := range map[string][][]string{"S": {{"head"}, {"a"}, {"b"}}, "S 2": {{"head"}, {"c"}, {"d"}}, "S 3": {{"head"}, {"e"}}} {
+		rows, err := f.GetRows(sheet)
+		require.NoError(t, err)
+		require.Equal(t, want, rows)
+	}
 }
 
 func TestPanicBecomesAnError(t *testing.T) {
