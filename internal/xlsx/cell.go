@@ -139,7 +139,7 @@ func (r *sheetReader) readValue() (err error) {
 	case r.cell.inline:
 		return r.s.skip()
 	case r.cell.kind == typeFormula || r.cell.kind == typeInline:
-		if r.value, err = r.texts.one(r.s, r.value); err != nil {
+		if r.value, err = r.texts.one(r.s, r.value, 0); err != nil {
 			return err
 		}
 		return r.texts.check(r.s, r.value)

@@ -213,6 +213,13 @@ func TestHostile(t *testing.T) {
 		{"a cell of 10 MB", func() []byte {
 			return sheet(times(1, sheetHead+`<row><c t="inlineStr"><is><t>`, func(w *bufio.Writer, _ int) { noise(w, random, 10*mib) }, `</t></is></c></row>`+sheetTail))
 		}, LimitCell, 0},
+		{"a cell of very many runs", func() []byte {
+			return sheet(times(600, sheetHead+`<row><c t="inlineStr"><is>`, func(w *bufio.Writer, _ int) {
+				_, _ = w.WriteString(`<r><t>`)
+				noise(w, random, 30_000)
+				_, _ = w.WriteString("</t></r>")
+			}, "</is></c></row>"+sheetTail))
+		}, LimitCell, 0},
 		{"a number of 10 MB", func() []byte {
 			return sheet(times(1, sheetHead+`<row><c><v>`, func(w *bufio.Writer, _ int) { noise(w, random, 10*mib) }, `</v></c></row>`+sheetTail))
 		}, LimitCell, 0},

@@ -49,6 +49,8 @@ const (
 	maxRelations   = 1 << 16  // relationships of one part
 	maxChunk       = 1 << 20  // bytes of shared text held together
 	maxCellChars   = 1 << 18  // so that one cell's text fits into a chunk
+	maxSharedBytes = 1 << 29  // so that 4,096 chunks hold it, however ill it fits
+	maxRatio       = 1 << 20  // no packing does better
 	ratioGrace     = 4 << 20  // inflated bytes of a part below which Ratio is not asked
 	sharedGrace    = 64 << 20 // bytes of shared text below which Ratio is not asked
 	sharedPerRatio = 5
@@ -59,7 +61,7 @@ func (l Limits) orDefault() Limits {
 	d := DefaultLimits()
 	return Limits{
 		Inflated:      pick(l.Inflated, d.Inflated),
-		Ratio:         pick(l.Ratio, d.Ratio),
+		Ratio:         min(pick(l.Ratio, d.Ratio), maxRatio),
 		Entries:       pick(l.Entries, d.Entries),
 		Rows:          pick(l.Rows, d.Rows),
 		Columns:       pick(l.Columns, d.Columns),
@@ -68,7 +70,7 @@ func (l Limits) orDefault() Limits {
 		Depth:         pick(l.Depth, d.Depth),
 		TagBytes:      pick(l.TagBytes, d.TagBytes),
 		SharedStrings: pick(l.SharedStrings, d.SharedStrings),
-		SharedBytes:   pick(l.SharedBytes, d.SharedBytes),
+		SharedBytes:   min(pick(l.SharedBytes, d.SharedBytes), maxSharedBytes),
 		FormatChars:   pick(l.FormatChars, d.FormatChars),
 	}
 }

@@ -82,7 +82,7 @@ func (s *scanner) bad(format string, args ...any) *table.Refusal {
 // refuse adds the place within the part.
 func (s *scanner) refuse(code, format string, args ...any) *table.Refusal {
 	r := refuse(code, s.part, format, args...)
-	r.Detail += " (at byte " + decimal(s.base+int64(s.pos)) + " of part " + s.part + ")"
+	r.Detail += " (byte " + decimal(s.base+int64(s.pos)) + " of its XML)"
 	return r
 }
 

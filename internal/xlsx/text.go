@@ -38,9 +38,9 @@ func (t *texts) rich(s *scanner, dst []byte) ([]byte, error) {
 			err = s.refuse(CodeStructure, "a string with two texts")
 		case s.is("t"):
 			single = true
-			dst, err = t.one(s, dst)
+			dst, err = t.one(s, dst, start)
 		case s.is("r"):
-			dst, err = t.run(s, dst)
+			dst, err = t.run(s, dst, start)
 		case s.space != spaceMain || s.is("rPh") || s.is("phoneticPr") || s.is("extLst"):
 			err = s.skip()
 		default:
@@ -53,31 +53,39 @@ func (t *texts) rich(s *scanner, dst []byte) ([]byte, error) {
 }
 
 // run appends the text of a rich text run (18.4.4).
-func (t *texts) run(s *scanner, dst []byte) ([]byte, error) {
+func (t *texts) run(s *scanner, dst []byte, start int) ([]byte, error) {
 	err := s.each(spaceMain, "t", func() (err error) {
-		dst, err = t.one(s, dst)
+		dst, err = t.one(s, dst, start)
 		return err
 	})
 	return dst, err
 }
 
-// one appends the text of the <t> or <v> last opened.
-func (t *texts) one(s *scanner, dst []byte) ([]byte, error) {
-	start := len(dst)
+// one appends the text of the <t> or <v> last opened to a text that starts at dst[start].
+func (t *texts) one(s *scanner, dst []byte, start int) ([]byte, error) {
+	from := len(dst)
 	dst, err := s.chars(dst, t.rawLimit())
 	if err == errLong {
 		return dst, t.tooLong(s.part)
 	}
-	if err != nil || !bytes.Contains(dst[start:], []byte("_x")) {
+	if err != nil {
 		return dst, err
 	}
-	t.raw = append(t.raw[:0], dst[start:]...)
-	dst, ok := unescape(dst[:start], t.raw)
-	if !ok {
-		return dst, s.refuse(CodeText, "a text with half a character")
+	if bytes.Contains(dst[from:], []byte("_x")) {
+		ok := true
+		t.raw = append(t.raw[:0], dst[from:]...)
+		if dst, ok = unescape(dst[:from], t.raw); !ok {
+			return dst, s.refuse(CodeText, "a text with half a character")
+		}
+	}
+	if len(dst)-start > unitBytes*t.chars { // checked in full at its end
+		return dst, t.tooLong(s.part)
 	}
 	return dst, nil
 }
+
+// unitBytes are the bytes of UTF-8 that one UTF-16 code unit takes at most.
+const unitBytes = 3
 
 // check holds a whole text against the bound.
 func (t *texts) check(s *scanner, text []byte) error {
