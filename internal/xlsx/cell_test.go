@@ -150,6 +150,10 @@ func TestRefusalNamesThePlace(t *testing.T) {
 	_, err = readAll(book{sheet: sheetHead + `<row r="7"><c r="C7"/><c r="Ä7"/></row>` + sheetTail}.zip(t), Limits{})
 	require.ErrorContains(t, err, `row 7: a cell with r="Ä7"`)
 
+	_, err = readAll(book{sheet: sheetHead + `<row r="7"><c r="&#10;` + strings.Repeat("x", 9999) + "\n" + `"/></row>` + sheetTail}.zip(t), Limits{})
+	require.Less(t, len(err.Error()), 600)
+	require.NotContains(t, err.Error(), "\n", "fit for a log")
+
 	_, err = readAll(book{sheet: sheetHead + `<row r="7"/><row r="8"><c r="A8"/>` + sheetTail}.zip(t), Limits{})
 	require.True(t, errors.As(err, &r))
 	require.Equal(t, 8, r.Row)

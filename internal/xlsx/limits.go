@@ -46,6 +46,7 @@ const (
 	maxStyles      = 1 << 16  // cell formats; spreadsheet programs stop at 65,490
 	maxFormats     = 1 << 13  // number formats of a workbook
 	maxSheets      = 1 << 13  // sheets of a workbook
+	maxName        = 1 << 10  // bytes of a sheet's name; spreadsheet programs stop at 31 characters
 	maxRelations   = 1 << 16  // relationships of one part
 	maxChunk       = 1 << 20  // bytes of shared text held together
 	maxCellChars   = 1 << 18  // so that one cell's text fits into a chunk

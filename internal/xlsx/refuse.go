@@ -3,6 +3,9 @@ package xlsx
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
@@ -82,12 +85,26 @@ func advice(code string) string {
 }
 
 func refuse(code, part, format string, args ...any) *table.Refusal {
-	return &table.Refusal{Code: code, Part: part, Detail: fmt.Sprintf(format, args...), Advice: advice(code)}
+	return &table.Refusal{Code: code, Part: shown(part), Detail: shown(fmt.Sprintf(format, args...)), Advice: advice(code)}
+}
+
+// shown makes what a file says fit for a log and a page: short, and without control characters.
+func shown(s string) string {
+	const longest = 300
+	if len(s) > longest {
+		s = s[:longest] + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }
 
 func exceeds(code, part string, limit int64, what string) *table.Refusal {
 	detail := fmt.Sprintf("%s, more than the limit of %d", what, limit)
-	return &table.Refusal{Code: code, Part: part, Limit: limit, Detail: detail, Advice: advice(code)}
+	return &table.Refusal{Code: code, Part: shown(part), Limit: limit, Detail: detail, Advice: advice(code)}
 }
 
 // at adds the place to a refusal that does not know it; other errors pass as they are.

@@ -1,6 +1,7 @@
 package xlsx
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/usersync-go/usersync/internal/table"
@@ -78,7 +79,7 @@ func (o *opener) mainPart() (string, error) {
 }
 
 // contentType finds the content type of a part: its own, or that of its extension (ECMA-376 Part 2,
-// 6.2.3).
+// 7.2.3).
 func (o *opener) contentType(part string) (kind string, err error) {
 	ext := strings.ToLower(part[strings.LastIndexByte(part, '.')+1:])
 	own := false
@@ -185,13 +186,16 @@ func boolean(b []byte) (value, ok bool) {
 	return false, false
 }
 
+// sheetStates are the values of the attribute state (ST_SheetState, 18.18.68); none is visible.
+var sheetStates = []string{"", "visible", "hidden", "veryHidden"}
+
 // sheet reads one line of the list of sheets. Only worksheets are kept.
 func (o *opener) sheet(s *scanner, rels relations) error {
 	raw, _ := s.attr(spaceNone, "name")
 	id, hasID := s.attr(spaceOffice, "id")
 	state, _ := s.attr(spaceNone, "state")
 	text, ok := unescape(nil, []byte(raw))
-	if name := string(text); name == "" || !ok || !hasID || state != "" && state != "visible" && state != "hidden" && state != "veryHidden" {
+	if !ok || len(text) == 0 || len(text) > maxName || !hasID || !slices.Contains(sheetStates, state) {
 		return s.refuse(CodeStructure, "the sheet %q has no proper name, id or state", raw)
 	}
 	i, known := rels.byID[id]

@@ -79,6 +79,7 @@ func TestWorkbooks(t *testing.T) {
 		{"sheet leads nowhere", book{rels: relsOf(styleRel)}, CodeRelation, ""},
 		{"sheet without id", book{workbook: workbookOf(`<sheets><sheet name="Sheet1"/></sheets>`)}, CodeStructure, ""},
 		{"sheet without name", book{workbook: workbookOf(`<sheets><sheet name="" r:id="rId1"/></sheets>`)}, CodeStructure, ""},
+		{"sheet with a long name", book{workbook: workbookOf(`<sheets><sheet name="` + strings.Repeat("x", 1025) + `" r:id="rId1"/></sheets>`)}, CodeStructure, ""},
 		{"sheet of another state", book{workbook: workbookOf(`<sheets><sheet name="Sheet1" state="show" r:id="rId1"/></sheets>`)}, CodeStructure, ""},
 		{"sheets of one name", book{workbook: workbookOf(`<sheets><sheet name="Ä" r:id="rId1"/><sheet name="ä" r:id="rId1"/></sheets>`)}, CodeDuplicate, ""},
 		{"sheets twice", book{workbook: workbookOf(`<sheets><sheet name="A" r:id="rId1"/></sheets><sheets/>`)}, CodeStructure, ""},
