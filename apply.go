@@ -370,7 +370,7 @@ func (w *applyJob) baseline() Baseline {
 		case e.number == 0 && (e.class != ClassDeactivated || res.state == StateDone):
 		case e.class == ClassError && !e.has(isMember):
 		default:
-			add(Member{UserID: res.id, Name: e.name})
+			add(Member{UserID: res.id, Name: w.plan.nameAfter(int32(i))})
 		}
 	}
 	for _, m := range w.plan.stay {

@@ -50,7 +50,7 @@ func (c *comparer) entry(r *checked, m match) entry {
 	e.wish = c.wish(r, e.account)
 	own := append(r.reasons, m.reasons...)
 	own = append(own, c.requiredForNew(r, &e)...)
-	if classify(c.cfg, facts{account: e.account, wish: e.wish, protected: m.protected, changes: true}).op != "" {
+	if c.wouldWrite(&e) {
 		c.compare(r, m.user, &e)
 	}
 	if own != nil {
@@ -60,6 +60,16 @@ func (c *comparer) entry(r *checked, m match) entry {
 	return e
 }
 
+// wouldWrite tells whether the row would be carried out at all, had it no error. A row that fits several
+// users is a row of an existing one, whichever that is.
+func (c *comparer) wouldWrite(e *entry) bool {
+	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected), changes: true}
+	if e.has(isUnclear) {
+		f.account = activeAccount
+	}
+	return classify(c.cfg, f).op != ""
+}
+
 // identify records who the user of the row is.
 func (c *comparer) identify(e *entry, u *User) {
 	e.userID, e.account = u.ID, inactiveAccount
@@ -67,10 +77,11 @@ func (c *comparer) identify(e *entry, u *User) {
 		e.account = activeAccount
 	}
 	stored := u.Values.raw(c.schema.Key, c.schema.key)
-	switch folded := Fold(stored); {
-	case folded == e.key && e.key != "", e.name == "":
+	folded := Fold(stored)
+	if folded == e.key || e.name == "" {
 		e.name = stored
-	case folded != e.key && folded != "":
+	}
+	if folded != e.key && folded != "" {
 		e.flags |= isElsewhere
 	}
 }

@@ -267,7 +267,18 @@ func (c Config) validateDefaults(s *schema, bad *problems) {
 			bad.add("defaults."+name, "a secret has no default")
 		default:
 			validateValue(&s.fields[i], "defaults."+name, c.Defaults[name], bad)
+			c.validateStatusDefault(s, i, bad)
 		}
+	}
+}
+
+// validateStatusDefault refuses a default and a behaviour that undo each other with every upload: new
+// users who are inactive, and inactive users who become active. (B9)
+func (c Config) validateStatusDefault(s *schema, i int, bad *problems) {
+	f := &s.fields[i]
+	if i == s.status && c.InactiveUsers == Activate && canonicalOf(f, c.Defaults[f.Name]) == "false" {
+		bad.add("defaults."+f.Name, "new users would be inactive, and the next upload would activate them: "+
+			"choose skip or updateOnly for inactive users")
 	}
 }
 

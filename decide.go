@@ -209,6 +209,24 @@ func (v verdict) reasons(e *entry) []Reason {
 	return out
 }
 
+// staysElsewhere tells that the entry's user keeps a key that is another than the file's.
+func (p *Plan) staysElsewhere(entry int32) bool {
+	e := &p.entries[entry]
+	if !e.has(isElsewhere) {
+		return false
+	}
+	set := e.setting(p.schema.key)
+	return set == nil || !set.writes()
+}
+
+// nameAfter is the key field of the entry's user as it is after the run.
+func (p *Plan) nameAfter(entry int32) string {
+	if p.staysElsewhere(entry) {
+		return p.cross.stored[entry]
+	}
+	return p.entries[entry].name
+}
+
 // place names the column of a field and, in a workbook, its cell in the entry's row.
 func (p *Plan) place(entry int32, field int) (column, cell string) {
 	return p.columns.place(int(p.entries[entry].number), field)

@@ -264,7 +264,7 @@ func (p *Plan) row(i int) Row {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := &p.entries[i]
-	row := Row{Number: int(e.number), Hidden: e.has(isHidden), Name: e.name, UserID: e.userID, Class: e.class}
+	row := Row{Number: int(e.number), Hidden: e.has(isHidden), Name: p.nameAfter(int32(i)), UserID: e.userID, Class: e.class}
 	if e.more == nil {
 		row.Reasons = []Reason{note(CodeUnchanged)}
 		return row

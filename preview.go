@@ -62,7 +62,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 }
 
 func newCrossing(s *schema) crossing {
-	x := crossing{byKey: map[string]int32{}, byUser: map[string]int32{}, elsewhere: map[string]int32{},
+	x := crossing{byKey: map[string]int32{}, byUser: map[string]int32{}, elsewhere: map[string]int32{}, stored: map[int32]string{},
 		byName: map[string]int32{}, leavers: map[string]int32{},
 		owners: make([]map[string][]owner, len(s.unique)), links: make([][]string, len(s.refs))}
 	for i := range x.owners {
@@ -208,7 +208,8 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 		x.byUser[e.userID] = at
 	}
 	if e.has(isElsewhere) {
-		x.elsewhere[Fold(m.user.Values.raw(j.schema.Key, j.schema.key))] = at
+		stored := strings.Clone(m.user.Values.raw(j.schema.Key, j.schema.key))
+		x.elsewhere[Fold(stored)], x.stored[at] = at, stored
 	}
 	j.noteLinks(m.user)
 }

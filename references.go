@@ -27,7 +27,7 @@ func (st *settling) resolveReferences() {
 		set := &e.more.settings[w.setting]
 		switch {
 		case w.key == "":
-		case w.key == e.key || w.key == Fold(e.name):
+		case w.key == e.key && !st.p.staysElsewhere(w.entry), w.key == Fold(st.p.nameAfter(w.entry)):
 			st.tellRef(w, errorReason(CodeRefSelf, "value", set.new))
 		case w.target != nobody:
 			st.referToRow(int32(i), w, set)
@@ -45,6 +45,8 @@ func (st *settling) referToPerson(w *writer, set *setting) {
 	switch {
 	case p == nil && inFile:
 		st.refErrorRow(w, unclear)
+	case p == nil && st.failsToRename(w.key) != nobody:
+		st.refErrorRow(w, st.failsToRename(w.key))
 	case p == nil:
 		st.tellRef(w, errorReason(CodeRefUnknown, "value", set.new))
 	case p.many != "":
@@ -52,6 +54,14 @@ func (st *settling) referToPerson(w *writer, set *setting) {
 	default:
 		set.new = p.name
 	}
+}
+
+// failsToRename finds the row that would give a user another key than this one, were it no Error.
+func (st *settling) failsToRename(key string) int32 {
+	if entry, renamed := st.x.elsewhere[key]; renamed && st.dead[entry] {
+		return entry
+	}
+	return nobody
 }
 
 // unclearRow finds the row that has a key and does not tell which user it means.
@@ -64,27 +74,17 @@ func (st *settling) tellRef(w *writer, r Reason) { st.tell(w.entry, st.s.refs[w.
 
 // rowNamed finds the row whose user will have a key after the run, should the row be carried out.
 func (st *settling) rowNamed(key string) (int32, bool) {
-	if entry, inFile := st.x.byKey[key]; inFile && !st.staysElsewhere(entry) && !st.p.entries[entry].has(isUnclear) {
+	if entry, inFile := st.x.byKey[key]; inFile && !st.p.staysElsewhere(entry) && !st.p.entries[entry].has(isUnclear) {
 		return entry, true
 	}
 	entry, inFile := st.x.elsewhere[key]
-	return entry, inFile && st.staysElsewhere(entry)
-}
-
-// staysElsewhere tells that the row's user keeps a key that is another than the file's.
-func (st *settling) staysElsewhere(entry int32) bool {
-	e := &st.p.entries[entry]
-	if !e.has(isElsewhere) {
-		return false
-	}
-	set := e.setting(st.s.key)
-	return set == nil || !set.writes()
+	return entry, inFile && st.p.staysElsewhere(entry)
 }
 
 // comes tells that the key comes into being with the row: the user is created, or gets it now.
 func (st *settling) comes(entry int32) bool {
 	e := &st.p.entries[entry]
-	return e.account == noAccount || e.has(isElsewhere) && !st.staysElsewhere(entry)
+	return e.account == noAccount || e.has(isElsewhere) && !st.p.staysElsewhere(entry)
 }
 
 func (st *settling) personNamed(key string) *person {
@@ -100,8 +100,8 @@ func (st *settling) personNamed(key string) *person {
 // referToRow deals with a reference to a user of the file.
 func (st *settling) referToRow(at int32, w *writer, set *setting) {
 	t := &st.p.entries[w.target]
-	if !st.staysElsewhere(w.target) && t.name != "" {
-		set.new = t.name
+	if name := st.p.nameAfter(w.target); name != "" {
+		set.new = name
 	}
 	if !st.comes(w.target) {
 		return

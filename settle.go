@@ -32,6 +32,7 @@ type crossing struct {
 	// elsewhere has the entries whose user has another key in the store than in the file, by the
 	// store's.
 	elsewhere map[string]int32
+	stored    map[int32]string     // of those entries, the key as the store has it
 	owners    []map[string][]owner // by unique slot: who has a value now that a row wants
 	people    []person             // existing users outside the file whom references reach
 	byName    map[string]int32     // folded key → index of people
