@@ -34,7 +34,7 @@ lint:
 
 race:
 	@echo "# go test -race"
-	@.ci/test -race
+	@.ci/test -race -timeout 20m
 
 # Every fuzz target of every package, one after the other.
 fuzz:
