@@ -49,7 +49,13 @@ func (w *applyJob) stages() stages {
 		if e.more.op == OpCreate {
 			main.level = st.level(at)
 		}
-		if late := st.lateLinks(main); late != nil {
+		late := st.lateLinks(main)
+		if main.op == OpUpdate && len(late) > 0 && len(late) == w.toWrite(e) {
+			main.settings = late
+			out.link = append(out.link, main)
+			continue
+		}
+		if late != nil {
 			main.without = late
 			out.link = append(out.link, step{entry: at, op: OpUpdate, part: partLinks, settings: late})
 		}
@@ -215,6 +221,17 @@ func (w *applyJob) isWritten(set *setting) bool {
 	return set.writes() && int(set.field) != w.schema.status
 }
 
+// toWrite counts the values that an entry writes.
+func (w *applyJob) toWrite(e *entry) int {
+	n := 0
+	for i := range e.more.settings {
+		if w.isWritten(&e.more.settings[i]) {
+			n++
+		}
+	}
+	return n
+}
+
 // dropLink leaves out a reference to a user of this run whose own row was not written, and says so.
 func (w *applyJob) dropLink(s *step, set *setting) bool {
 	f := &w.schema.fields[set.field]
@@ -249,12 +266,19 @@ func (w *applyJob) relies(target int32) bool {
 	return set != nil && set.writes()
 }
 
-// possible leaves out the later steps of rows whose own change was not made, and those that have nothing
-// left to write.
+// possible leaves out the later steps of rows whose own change was not made, and the updates of which
+// nothing is left to write.
 func (w *applyJob) possible(steps []step) []step {
 	return slices.DeleteFunc(steps, func(s step) bool {
-		return s.part != partMain &&
-			(w.run.result(s.entry).state != StateDone || w.values(&w.plan.entries[s.entry], &s).Len() == 0)
+		switch {
+		case s.part != partMain && w.run.result(s.entry).state != StateDone:
+			return true
+		case s.settings == nil || w.values(&w.plan.entries[s.entry], &s).Len() > 0:
+			return false
+		case s.part == partMain:
+			w.run.set(s.entry, func(r *result) { r.state = StateFailed })
+		}
+		return true
 	})
 }
 
