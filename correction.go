@@ -74,7 +74,7 @@ func (r *Run) WriteCorrections(w io.Writer, format Format) error {
 type correction struct {
 	cells []string // by column of the file
 	bad   []bool
-	said  []string // what is wrong
+	said  []string // which row of the upload it is, then what is wrong
 }
 
 // correction makes the row of one entry; failed are the reasons that the run gave.
@@ -203,7 +203,7 @@ func (p *Plan) correctionCSV(w io.Writer, columns []int, rows iter.Seq[correctio
 		for _, at := range columns {
 			cells = append(cells, row.cells[at])
 		}
-		if err := out.Write(append(cells, strings.Join(row.said, "; "))); err != nil {
+		if err := out.Write(append(cells, row.said[0]+": "+strings.Join(row.said[1:], "; "))); err != nil {
 			return err
 		}
 	}

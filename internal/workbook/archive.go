@@ -29,6 +29,9 @@ type part struct {
 	to   *flate.Writer
 }
 
+// level is how hard parts are compressed: as archive/zip does it.
+const level = 5
+
 func newArchive() *archive { return &archive{} }
 
 // Create begins a part, which ends where the next one begins.
@@ -38,7 +41,7 @@ func (a *archive) Create(name string) (io.Writer, error) {
 	}
 	p := &part{name: name}
 	if a.flate == nil {
-		w, err := flate.NewWriter(&p.data, flate.DefaultCompression)
+		w, err := flate.NewWriter(&p.data, level)
 		if err != nil {
 			return nil, err
 		}
