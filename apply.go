@@ -16,10 +16,12 @@ type applyJob struct {
 	opt    applyOptions
 	actor  Actor
 	run    *Run
-	held   map[int32]Reason // entries that are not written after all, and why
-	again  map[int32]User   // users as they were just before the run, where a hook is asked about them
-	keyNow map[int32]string // keys, folded, of users who have another key than their row
-	at     Stage            // what was told last
+	held   map[int32]Reason  // entries that are not written after all, and why
+	again  map[int32]User    // users as they were just before the run, where a hook is asked about them
+	keyNow map[int32]string  // keys, folded, of users who have another key than their row
+	before map[int32][]int32 // entries that free the values that an entry takes
+	keeps  map[int32]bool    // entries of which a part failed
+	at     Stage             // what was told last
 }
 
 // claim makes sure that a plan is applied once, and one plan at a time for a configuration. The job is
@@ -38,7 +40,7 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 		return nil, nil
 	}
 	w := &applyJob{Engine: e, schema: plan.schema, plan: plan, actor: plan.Actor, held: map[int32]Reason{},
-		again: map[int32]User{}, keyNow: map[int32]string{}}
+		again: map[int32]User{}, keyNow: map[int32]string{}, keeps: map[int32]bool{}}
 	for _, opt := range opts {
 		opt.apply(&w.opt)
 	}
@@ -232,6 +234,19 @@ func (w *applyJob) stage(ctx context.Context, stage Stage, steps *[]step) error 
 }
 
 func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) error {
+	free, kept := w.free(stage, steps)
+	failed, err := w.tryBatch(ctx, stage, free)
+	if err == nil && (kept || failed) && w.opt.stopFirst {
+		return errStopped
+	}
+	return err
+}
+
+// tryBatch writes steps in one call and tells whether a row failed.
+func (w *applyJob) tryBatch(ctx context.Context, stage Stage, steps []step) (failed bool, err error) {
+	if len(steps) == 0 {
+		return false, nil
+	}
 	changes := make([]Change, len(steps))
 	for i := range steps {
 		changes[i] = w.change(&steps[i])
@@ -241,16 +256,12 @@ func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) er
 		for _, s := range steps {
 			w.uncertain(s)
 		}
-		return fmt.Errorf("writing users (%s): %w", stage, err)
+		return false, fmt.Errorf("writing users (%s): %w", stage, err)
 	}
-	failed := false
 	for i := range steps {
 		failed = !w.record(&steps[i], outcomes[i]) || failed
 	}
-	if failed && w.opt.stopFirst {
-		return errStopped
-	}
-	return nil
+	return failed, nil
 }
 
 // change makes the change of one step.
@@ -306,6 +317,7 @@ func (w *applyJob) record(s *step, out Outcome) bool {
 			r.reasons = append(r.reasons, failure(out.Err))
 		default: // the row itself was written
 			r.reasons = append(r.reasons, w.missing(s, failure(out.Err).Text())...)
+			w.keeps[s.entry] = true
 		}
 	})
 	return out.Err == nil

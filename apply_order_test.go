@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/memory"
 )
 
 // A1, C8: seats are freed before they are taken, and users exist before others refer to them.
@@ -233,6 +234,83 @@ func refusesOp(op usersync.Op, name string) func(usersync.Change) error {
 		}
 		return nil
 	}
+}
+
+// C6: whoever waits for a value that is not freed does not get it, whether or not the store minds: he
+// would share it.
+func TestValueIsNotFreed(t *testing.T) {
+	users := []string{"anna cField1=1", "bert cField1=2", "carl cField1=3", "dora"}
+	rows := []string{"anna cField1=2", "bert cField1=3", "carl cField1=4", "dora title=Lead", "emil cField1=1"}
+	for _, tt := range []struct {
+		name  string
+		rows  []string
+		spoil func(*office)
+		want  []string
+	}{
+		{"the store refuses it", rows, func(o *office) { o.spy.refuse = refuses(errOffice, "carl") },
+			[]string{"anna failed taken", "bert failed taken", "carl failed store_error", "dora done", "emil failed taken"}},
+		{"it is left out", rows, func(o *office) { o.edit("carl", "carl title=Boss") },
+			[]string{"anna failed taken", "bert failed taken", "carl failed stale", "dora done", "emil failed taken"}},
+		{"only the last is left out", rows, func(o *office) { o.edit("anna", "anna title=Boss") },
+			[]string{"anna failed stale", "bert done", "carl done", "dora done", "emil failed taken"}},
+		{"it waits in vain itself", []string{"anna cField1=2", "bert cField1=3 active=false", "carl cField1=4"},
+			func(o *office) { o.spy.refuse = refuses(errOffice, "carl") },
+			[]string{"anna failed taken", "bert done link_failed", "carl failed store_error"}},
+		{"its second part is refused", []string{"anna cField1=2", "bert cField1=3 active=false", "carl cField1=4"},
+			func(o *office) { o.spy.refuse = refusesOp(usersync.OpUpdate, "bert") },
+			[]string{"anna failed taken", "bert done link_failed", "carl done"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := newOffice(t, users, usersync.WithSchema(badges()))
+			o.store = memory.New(memory.WithUsers(o.store.Users()...)) // which lets users share
+			o.spy.store = o.store
+			plan := o.preview(tt.rows...)
+			tt.spoil(o)
+			run := o.apply(plan, usersync.SkipStale())
+			require.Equal(t, tt.want, outcome(run))
+			require.Empty(t, shared(o, "cField1"))
+			anna := runRow(t, run, "anna")
+			if last := anna.Reasons[len(anna.Reasons)-1]; last.Code == usersync.CodeTaken {
+				require.Contains(t, last.Text(), "bert keeps a value of the row")
+			}
+		})
+	}
+}
+
+// shared lists the values that several users have.
+func shared(o *office, field string) []string {
+	var out []string
+	holders := map[string]int{}
+	for _, u := range o.store.Users() {
+		v := u.Values.Get(field)
+		if holders[v]++; v != "" && holders[v] == 2 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// C6, A6
+func TestValueIsNotFreedStops(t *testing.T) {
+	o := newOffice(t, []string{"anna cField1=1", "bert cField1=2"}, usersync.WithSchema(badges()))
+	plan := o.preview("anna cField1=2", "bert cField1=3")
+	o.edit("bert", "bert title=Boss")
+	_, why := o.partial(plan, usersync.SkipStale(), usersync.StopOnError())
+	require.ErrorContains(t, why, "stop at the first error")
+	require.Empty(t, o.spy.written())
+}
+
+// C6: a chain of many levels still ends in few calls.
+func TestLongChainOfValues(t *testing.T) {
+	const n = 100
+	var users, rows []string
+	for i := range n {
+		users = append(users, fmt.Sprintf("user%02d cField1=%d", i, i))
+		rows = append(rows, fmt.Sprintf("user%02d cField1=%d", i, i+1))
+	}
+	o := newOffice(t, users, usersync.WithSchema(badges()))
+	require.Equal(t, n, o.apply(o.preview(rows...)).Counts().Updated)
+	require.Len(t, o.spy.written(), 33)
 }
 
 // chain is n new users, each managed by the next; the last has no manager.

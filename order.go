@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -38,6 +39,7 @@ func (w *applyJob) stages() stages {
 	st.collect()
 	st.findTargets()
 	before := st.precedence()
+	w.before = before
 	var out stages
 	for i := range w.plan.entries {
 		at := int32(i)
@@ -71,7 +73,7 @@ func (w *applyJob) stages() stages {
 		}
 	}
 	out.update = inOrder(out.update, before)
-	slices.SortStableFunc(out.create, func(a, b step) int { return cmp.Compare(a.level, b.level) })
+	slices.SortStableFunc(out.create, byLevel)
 	return out
 }
 
@@ -193,7 +195,53 @@ func inOrder(steps []step, before map[int32][]int32) []step {
 			}
 		}
 	}
-	return out
+	return inLevels(out, before)
+}
+
+// inLevels puts whoever takes a value into a later batch than whoever frees it, as far as maxLevel goes, so
+// that a value which is not freed after all is not taken either.
+func inLevels(steps []step, before map[int32][]int32) []step {
+	levels := make(map[int32]int32, len(steps))
+	for i := range steps {
+		for _, entry := range before[steps[i].entry] {
+			if level, here := levels[entry]; here {
+				steps[i].level = max(steps[i].level, min(level+1, maxLevel))
+			}
+		}
+		levels[steps[i].entry] = steps[i].level
+	}
+	slices.SortStableFunc(steps, byLevel)
+	return steps
+}
+
+func byLevel(a, b step) int { return cmp.Compare(a.level, b.level) }
+
+// free leaves out the steps that take a value which another row was to free and did not, and says so.
+// Stores that know of no unique values would make them. (C6)
+func (w *applyJob) free(stage Stage, steps []step) (rest []step, kept bool) {
+	if len(w.before) == 0 || stage != StageUpdate && stage != StageCreate {
+		return steps, false
+	}
+	rest = steps[:0]
+	for _, s := range steps {
+		if holder := w.keeper(s.entry); holder != nobody {
+			w.record(&s, Outcome{Err: fmt.Errorf("%s keeps a value of the row: %w", w.plan.entries[holder].name, ErrDuplicate)})
+			kept = true
+			continue
+		}
+		rest = append(rest, s)
+	}
+	return rest, kept
+}
+
+// keeper is an entry that has not freed the value that another waits for, nobody if they all have.
+func (w *applyJob) keeper(entry int32) int32 {
+	for _, other := range w.before[entry] {
+		if w.keeps[other] || w.run.result(other).state == StateFailed {
+			return other
+		}
+	}
+	return nobody
 }
 
 // values are the fields that a step writes.
