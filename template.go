@@ -171,7 +171,7 @@ func (f *field) noteText() string {
 // How many words of an enumeration a note and the guide list.
 const (
 	noteOptions  = 10
-	guideOptions = 50
+	guideOptions = 20
 )
 
 func (f *field) requiredWords() string {
@@ -269,7 +269,7 @@ func (c *schema) guide(b *workbook.Book) error {
 	heights := []float64{24, 0, 0, 21}
 	for i := range c.fields {
 		row := c.fields[i].guideRow()
-		rows, heights = append(rows, row), append(heights, rowHeight(row, layout.Columns, 12))
+		rows, heights = append(rows, row), append(heights, rowHeight(row, layout.Columns, 20))
 	}
 	for i, row := range rows {
 		if err := sheet.Row(heights[i], row...); err != nil {
