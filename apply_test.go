@@ -465,6 +465,9 @@ func TestApplyTogether(t *testing.T) {
 	o, rows := mixed(t, usersync.WithBatchSize(2))
 	plan := o.preview(rows...)
 	runs, all := make([]*usersync.Run, 64), sync.WaitGroup{}
+	for range 4 {
+		all.Go(func() { readsAll(plan) })
+	}
 	for i := range runs {
 		all.Go(func() {
 			run, err := o.eng.Apply(context.Background(), plan)
@@ -482,6 +485,19 @@ func TestApplyTogether(t *testing.T) {
 	require.Len(t, o.mailer.Sent(), 1)
 	require.Len(t, o.spy.sequence(), 6)
 	require.Equal(t, mixedAfter, o.everybody())
+}
+
+// readsAll looks at everything that a plan shows.
+func readsAll(plan *usersync.Plan) {
+	for range 20 {
+		plan.Counts()
+		plan.Blocks()
+		plan.Remembered()
+		for range plan.Rows() {
+		}
+		for range plan.Conflicts() {
+		}
+	}
 }
 
 // held makes the office's store wait inside its first write until the returned function is called. It
@@ -738,7 +754,7 @@ func TestApplyBaselineNoAction(t *testing.T) {
 	}
 }
 
-// allowAllBut makes an authorizer that refuses some and notes whom it was asked about.
+// authority is an authorizer that refuses some and notes what it was asked.
 type authority struct {
 	refuse map[string]bool // "actor field user"
 	asked  []string
@@ -783,6 +799,19 @@ func TestApplyAuthorizer(t *testing.T) {
 	require.NotContains(t, strings.Join(a.asked, ","), "bert", "an error is not asked about again")
 	require.Equal(t, []string{"anna title=Lead", "bert", "carl", "fred", "gina", "hans active=false", "jana"}, o.everybody())
 	require.Equal(t, []string{"anna", "bert", "carl", "jana", "fred", "gina"}, o.members())
+}
+
+// A11: without a status field the product is asked about deactivations as well, both times.
+func TestApplyAuthorizerWithoutStatus(t *testing.T) {
+	a := &authority{refuse: map[string]bool{"  bert": true}}
+	s := usersync.DefaultSchema()
+	s.Status = ""
+	o := newOffice(t, []string{"anna", "bert", "carl"}, usersync.WithAuthorizer(a.ask), usersync.WithSchema(s))
+	o.had("anna", "bert", "carl")
+	plan := o.preview("anna")
+	a.refuse["  carl"] = true
+	run := o.apply(plan)
+	require.Equal(t, []string{"anna nothing", "bert nothing not_allowed", "carl failed not_allowed"}, outcome(run))
 }
 
 // A11: the hook is asked about the user as it is now, and about nobody who is left out already.

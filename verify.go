@@ -213,22 +213,32 @@ func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, 
 	if w.authorize == nil {
 		return nil, nil
 	}
-	for i := range e.more.settings {
-		s := &e.more.settings[i]
-		if !s.writes() {
-			continue
-		}
-		f := &w.schema.fields[s.field]
-		refused, err := w.refusal(ctx, w.actor, *u, f.Name)
+	for _, field := range w.asked(e) {
+		refused, err := w.refusal(ctx, w.actor, *u, field)
 		if err != nil {
 			return nil, err
 		}
 		if refused != nil {
-			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(f.Name)
+			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(field)
 			return &r, nil
 		}
 	}
 	return nil, nil
+}
+
+// asked are the fields that the authorizer is asked about: those that are written. Where the schema has
+// no status field, a deactivation is asked about all the same.
+func (w *applyJob) asked(e *entry) []string {
+	if e.more.op == OpDeactivate && w.schema.status < 0 {
+		return []string{w.schema.Status}
+	}
+	var fields []string
+	for i := range e.more.settings {
+		if s := &e.more.settings[i]; s.writes() {
+			fields = append(fields, w.schema.fields[s.field].Name)
+		}
+	}
+	return fields
 }
 
 // protectedNow tells that the entry would deactivate somebody who must stay active. u is the user only
