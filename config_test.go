@@ -68,19 +68,19 @@ func TestConfigValidateReportsAll(t *testing.T) {
 }
 
 func TestSchemaValidateReportsAll(t *testing.T) {
-	err := Schema{Key: "nobody", Status: "name", Email: "name", Fields: []Field{
+	err := Schema{Sheet: "a/b", Key: "nobody", Status: "name", Email: "name", Fields: []Field{
 		{},
 		{Name: "id"},
 		{Name: "name", Kind: "colour", Required: "sometimes", Unique: "x", MinLength: 5, MaxLength: 3, Pattern: "("},
 		{Name: "name"},
 		{Name: "other", Aliases: []string{" NAME "}, List: &ListFormat{}},
-		{Name: "role", Kind: KindEnum},
+		{Name: "role", Kind: KindEnum, Sample: "king"},
 		{Name: "state", Kind: KindBool, TrueWords: []string{"No"}},
 		{Name: "boss", Kind: KindUser, List: &ListFormat{Separator: ","}, Match: "nobody"},
 	}}.Validate()
-	require.Equal(t, []string{"fields.0", "fields.id", "fields.name.kind", "fields.name.required", "fields.name.unique",
+	require.Equal(t, []string{"sheet", "fields.0", "fields.id", "fields.name.kind", "fields.name.required", "fields.name.unique",
 		"fields.name.maxLength", "fields.name.pattern", "fields.name", "fields.other.list.separator", "fields.other",
-		"fields.role.options", "fields.state", "fields.boss.list", "key", "status", "email", "fields.boss.match"}, paths(t, err))
+		"fields.role.options", "fields.role.sample", "fields.state", "fields.boss.list", "key", "status", "email", "fields.boss.match"}, paths(t, err))
 	require.Error(t, Schema{}.Validate())
 }
 

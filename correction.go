@@ -191,6 +191,9 @@ func correctionColumns(columns []Column) []int {
 
 func (p *Plan) correctionCSV(w io.Writer, columns []int, rows iter.Seq[correction]) error {
 	out := csvfile.NewWriter(w)
+	for _, delimiter := range p.Source.Delimiter { // as the upload has it
+		out.Delimiter = delimiter
+	}
 	cells := make([]string, 0, len(columns)+1)
 	for _, at := range columns {
 		cells = append(cells, p.Source.Columns[at].Header)

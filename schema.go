@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/usersync-go/usersync/internal/workbook"
 )
 
 // Kind says what the values of a field are, how they are checked and which canonical form they have.
@@ -216,6 +218,9 @@ func compile(s Schema) (*schema, error) {
 	if c.Sheet == "" {
 		c.Sheet = "Users"
 	}
+	if workbook.SheetName(c.Sheet) != c.Sheet {
+		bad.add("sheet", "%q cannot be the name of a sheet: it may have at most 31 characters, and none of : \\ / ? * [ ]", c.Sheet)
+	}
 	headers := map[string]string{}
 	c.fields = make([]field, len(s.Fields))
 	for i, f := range s.Fields {
@@ -328,7 +333,19 @@ func compileField(f Field, i int, path string, bad *problems) field {
 	}
 	checkList(f, path, bad)
 	compileWords(&out, path, bad)
+	checkSample(&out, path, bad)
 	return out
+}
+
+// checkSample refuses a sample that the field itself would refuse. Time zones depend on the machine.
+func checkSample(f *field, path string, bad *problems) {
+	text, _ := clean(f.Sample)
+	if text == "" || f.Kind == KindTimeZone {
+		return
+	}
+	if _, refused := f.canonical(text); refused != nil {
+		bad.add(path+".sample", "%s", Reason{Code: refused.Code, Params: refused.Params}.Text())
+	}
 }
 
 func checkList(f Field, path string, bad *problems) {
@@ -346,10 +363,11 @@ func checkList(f Field, path string, bad *problems) {
 func compileWords(f *field, path string, bad *problems) {
 	add := func(value string, words ...string) {
 		for _, w := range words {
-			if other, taken := f.words[Fold(w)]; taken && other != value {
+			text, _ := clean(w)
+			if other, taken := f.words[Fold(text)]; taken && other != value {
 				bad.add(path, "the word %q means both %q and %q", w, other, value)
 			}
-			f.words[Fold(w)] = value
+			f.words[Fold(text)] = value
 		}
 	}
 	var offered []string

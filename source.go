@@ -49,6 +49,8 @@ type SourceInfo struct {
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`          // of the whole file, in hexadecimal
 	Sheet  string `json:"sheet,omitempty"` // the sheet that was read
+	// Delimiter is what separates the cells of a CSV file, "" if it has one column.
+	Delimiter string `json:"delimiter,omitempty"`
 	// OtherSheets are the other visible sheets that hold data.
 	OtherSheets []string `json:"otherSheets,omitempty"`
 	HeaderRow   int      `json:"headerRow"`
@@ -199,6 +201,7 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 	o.isCSV = true
 	o.count = &counted{r: stream, sum: sha256.New(), keeps: c.at == nil}
 	o.rows = csvfile.Read(ctx, o.count, csvfile.Options{Encoding: s.encoding, Delimiter: s.delimiter,
+		Told:   func(delimiter rune) { o.info.Delimiter = string(delimiter) },
 		Limits: csvfile.Limits{Bytes: lim.Bytes, Rows: max(1<<20, lim.Rows+1), Columns: lim.Columns, CellChars: lim.CellChars}})
 	return nil
 }

@@ -34,7 +34,10 @@ type Options struct {
 	// Delimiter is the ASCII character between cells; 0 takes the one of the sep= line, else the one of
 	// comma, semicolon, tab and bar that the header has most of.
 	Delimiter rune
-	Limits    Limits
+	// Told, if not nil, is called once with the delimiter that was found, before the first row; not at
+	// all for a file of one column.
+	Told   func(delimiter rune)
+	Limits Limits
 }
 
 // Limits bound what a file may ask for. A field that is not positive has the default.

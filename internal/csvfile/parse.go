@@ -48,6 +48,9 @@ func newParser(r io.Reader, opt Options) (*parser, error) {
 	if err != nil {
 		return nil, err
 	}
+	if comma != 0 && opt.Told != nil {
+		opt.Told(rune(comma))
+	}
 	return &parser{lines: l, lim: lim, comma: comma, width: max(lim.Columns, maxWidth)}, nil
 }
 
