@@ -25,6 +25,7 @@ type match struct {
 	reasons   []Reason
 	protected bool
 	others    []string // ids of users who may be meant, where user is nil
+	names     []string // of the same
 }
 
 // entry compares a row with its user. Everything of the row that the plan needs is copied.
@@ -170,16 +171,16 @@ func (c *comparer) compare(r *checked, u *User, e *entry) {
 		case i == c.schema.status:
 			c.compareStatus(r, e)
 		case u == nil:
-			if v, by := c.rules[i].forNewUser(r.states[i], r.values[i]); v != "" {
+			if v, by := c.rules[i].forNewUser(r.states[i], r.values[i]); v != "" && !namesSelf(f, by, v, e) {
 				c.buf = append(c.buf, setting{field: int32(i), by: by, new: v})
 			}
 		case r.states[i] != absent || c.rules[i].strategy == ForceValue || c.rules[i].hasDefault:
-			c.compareField(f, r, u)
+			c.compareField(f, r, u, e)
 		}
 	}
 }
 
-func (c *comparer) compareField(f *field, r *checked, u *User) {
+func (c *comparer) compareField(f *field, r *checked, u *User, e *entry) {
 	rule := &c.rules[f.index]
 	if f.Secret && !rule.own {
 		return
@@ -190,7 +191,7 @@ func (c *comparer) compareField(f *field, r *checked, u *User) {
 		return // the usual case, without looking closer
 	}
 	v, by, ask, ok := rule.forExisting(f, r.states[f.index], value, f.stored(raw))
-	if !ok {
+	if !ok || namesSelf(f, by, v, e) {
 		return
 	}
 	s := setting{field: int32(f.index), by: by, old: raw, new: v}
@@ -198,6 +199,12 @@ func (c *comparer) compareField(f *field, r *checked, u *User) {
 		s.choice = undecided
 	}
 	c.buf = append(c.buf, s)
+}
+
+// namesSelf tells a default or a forced value that would make a user refer to itself, which is nobody's
+// intention: the manager of all has no manager.
+func namesSelf(f *field, by Decider, value string, e *entry) bool {
+	return f.Kind == KindUser && (by == ByDefault || by == Decider(ForceValue)) && Fold(value) == Fold(e.name)
 }
 
 // compareStatus shows a change of the status among the fields; an active user whom the file wants

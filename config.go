@@ -246,7 +246,7 @@ func (c Config) validateRule(s *schema, name string, bad *problems) {
 		bad.add(path+".strategy", "a secret cannot be shown to ask about it")
 	case r.Strategy == ForceValue && i == s.key:
 		bad.add(path+".strategy", "the key cannot be the same for every user")
-	case r.Strategy == ForceValue && f.Unique == MustBeUnique:
+	case r.Strategy == ForceValue && (f.Unique == MustBeUnique || f.Match != ""):
 		bad.add(path+".strategy", "%s must be different for every user", name)
 	case r.Strategy == ForceValue:
 		validateValue(f, path+".value", r.Value, bad)
@@ -261,7 +261,7 @@ func (c Config) validateDefaults(s *schema, bad *problems) {
 		switch {
 		case !known:
 			bad.add("defaults."+name, "there is no field %q", name)
-		case i == s.key || s.fields[i].transient || s.fields[i].Unique == MustBeUnique:
+		case i == s.key || s.fields[i].Match != "" || s.fields[i].Unique == MustBeUnique:
 			bad.add("defaults."+name, "%s must be different for every user", name)
 		case s.fields[i].Secret:
 			bad.add("defaults."+name, "a secret has no default")

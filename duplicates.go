@@ -51,7 +51,7 @@ func (j *previewJob) tellDuplicates() {
 	}
 	for slot, field := range j.schema.match {
 		for _, value := range slices.Sorted(maps.Keys(j.claims[slot])) {
-			if rows := j.claimants(slot, field, value); !j.sameKey(rows) {
+			if rows := j.claimants(slot, field, value); len(rows) > 1 && !j.sameKey(rows) {
 				j.tellSameUser(rows)
 			}
 		}

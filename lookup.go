@@ -85,7 +85,7 @@ func (f *finder) match(r *checked) match {
 				"users", userIDs(users)).in(f.schema.fields[field].Name))
 		}
 		for _, u := range users {
-			m.add(u)
+			m.add(u, f.schema)
 		}
 	}
 	for slot, field := range f.schema.match {
@@ -96,7 +96,7 @@ func (f *finder) match(r *checked) match {
 	if len(m.others) > 1 {
 		if m.reasons == nil {
 			m.reasons = append(m.reasons, errorReason(CodeMatchDiffers, "fields", strings.Join(by, " and "),
-				"users", strings.Join(m.others, ", ")))
+				"users", strings.Join(m.names, ", ")))
 		}
 		m.user = nil
 	}
@@ -104,9 +104,10 @@ func (f *finder) match(r *checked) match {
 }
 
 // add notes that a user may be meant.
-func (m *match) add(u *User) {
+func (m *match) add(u *User, s *schema) {
 	if !slices.Contains(m.others, u.ID) {
 		m.others = append(m.others, u.ID)
+		m.names = append(m.names, s.nameOf(u))
 		m.user = u
 	}
 }
@@ -145,15 +146,15 @@ func (j *previewJob) findOwners(ctx context.Context, first int) error {
 func (j *previewJob) owners(users []*User) []owner {
 	out := make([]owner, len(users))
 	for i, u := range users {
-		out[i] = owner{id: strings.Clone(u.ID), name: strings.Clone(j.nameOf(u))}
+		out[i] = owner{id: strings.Clone(u.ID), name: strings.Clone(j.schema.nameOf(u))}
 	}
 	slices.SortFunc(out, func(a, b owner) int { return strings.Compare(a.id, b.id) })
 	return out
 }
 
 // nameOf is the user's key field, or else the id.
-func (j *previewJob) nameOf(u *User) string {
-	if name := u.Values.raw(j.schema.Key, j.schema.key); name != "" {
+func (s *schema) nameOf(u *User) string {
+	if name := u.Values.raw(s.Key, s.key); name != "" {
 		return name
 	}
 	return u.ID
@@ -221,7 +222,7 @@ func (j *previewJob) follow(key string) []string {
 // meet records a user outside the file and follows on.
 func (j *previewJob) meet(key string, users []*User) []string {
 	x := &j.plan.cross
-	p := person{name: strings.Clone(j.nameOf(users[0])), active: users[0].Active}
+	p := person{name: strings.Clone(j.schema.nameOf(users[0])), active: users[0].Active}
 	if len(users) > 1 {
 		p.many = userIDs(users)
 	}

@@ -295,14 +295,22 @@ func (p *Plan) changes(m *more) []FieldChange {
 		out[i] = FieldChange{Field: p.schema.fields[s.field].Name, Old: showValue(s.old), New: showValue(s.new),
 			By: s.by, Open: s.choice == undecided, Kept: s.choice == keepCurrent}
 		if p.schema.fields[s.field].Secret {
-			out[i].Old, out[i].New = secretShown, secretShown
+			out[i].Old, out[i].New = masked(s.old), masked(s.new)
 		}
 	}
 	return out
 }
 
+// masked shows that a secret has a value, and not which.
+func masked(secret string) string {
+	if secret == "" {
+		return ""
+	}
+	return secretShown
+}
+
 // Blocks says what keeps Apply from writing, as the errors that it would return: *UnresolvedError,
-// *SeatsError, *GuardError. Nothing for a plan that can be applied.
+// *GuardError, *SeatsError. Nothing for a plan that can be applied.
 func (p *Plan) Blocks() []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -311,10 +319,11 @@ func (p *Plan) Blocks() []error {
 	if c.Conflicts > 0 {
 		out = append(out, &UnresolvedError{Conflicts: c.Conflicts})
 	}
+	out = append(out, withoutNil(p.guard(c, nil))...)
 	if p.Seats != nil {
 		out = append(out, withoutNil(seatsShort(*p.Seats, c.SeatsNeeded))...)
 	}
-	return append(out, withoutNil(p.guard(c, nil))...)
+	return out
 }
 
 // seatsShort tells that there are fewer seats than are needed. (A1)

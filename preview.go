@@ -209,7 +209,10 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 	}
 	if e.has(isElsewhere) {
 		stored := strings.Clone(m.user.Values.raw(j.schema.Key, j.schema.key))
-		x.elsewhere[Fold(stored)], x.stored[at] = at, stored
+		x.stored[at] = stored
+		if other, taken := x.elsewhere[Fold(stored)]; !taken || !j.plan.staysElsewhere(other) {
+			x.elsewhere[Fold(stored)] = at
+		}
 	}
 	j.noteLinks(m.user)
 }

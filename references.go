@@ -115,6 +115,9 @@ func (st *settling) referToRow(at int32, w *writer, set *setting) {
 
 // refErrorRow tells a row that the user it refers to will not come into being.
 func (st *settling) refErrorRow(w *writer, row int32) {
+	if st.knots[w.entry] {
+		return
+	}
 	t := &st.p.entries[row]
 	st.tellRef(w, errorReason(CodeRefErrorRow, "value", t.name, "row", strconv.Itoa(int(t.number))))
 }
@@ -147,13 +150,22 @@ func (st *settling) node(key string) int32 {
 	if entry, known := st.x.elsewhere[key]; known {
 		return entry
 	}
-	if entry, known := st.x.byKey[key]; known && !st.p.entries[entry].has(isUnclear) {
+	if entry, known := st.x.byKey[key]; known && st.hasKey(entry) {
 		return entry
 	}
 	if i, known := st.x.byName[key]; known {
 		return int32(len(st.p.entries)) + i
 	}
 	return nobody
+}
+
+// hasKey tells that the entry's user has the key that the file gives: had it before, or gets it now.
+func (st *settling) hasKey(entry int32) bool {
+	e := &st.p.entries[entry]
+	if e.has(isUnclear) {
+		return false
+	}
+	return !e.has(isElsewhere) || !st.dead[entry] && !st.p.staysElsewhere(entry)
 }
 
 // breakLoops kills every living row that writes a reference on a loop, and tells whether there were any.

@@ -113,7 +113,7 @@ func (j *previewJob) remove(ctx context.Context, m Member, u *User, sharedWith s
 	e := entry{name: m.Name, userID: m.UserID}
 	if u != nil {
 		r.exists, r.active = true, u.Active
-		e.name = j.compare.keep.keep(j.nameOf(u))
+		e.name = j.compare.keep.keep(j.schema.nameOf(u))
 		e.account = inactiveAccount
 		if u.Active {
 			e.account = activeAccount

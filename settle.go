@@ -88,6 +88,7 @@ type settling struct {
 	wanted  []map[string][]int32 // by unique slot: value → movers that want it
 	waiting map[int32][]int32    // entry that creates a user → writers that refer to it
 	told    map[reasonKey]bool
+	knots   map[int32]bool  // rows that died of a loop or a ring
 	levels  map[int32]int32 // of creations; see level
 }
 
@@ -135,7 +136,7 @@ func settle(p *Plan) {
 
 func newSettling(p *Plan) *settling {
 	return &settling{p: p, s: p.schema, x: &p.cross, dead: map[int32]bool{}, reasons: map[int32][]Reason{},
-		links: map[move]int32{}, moves: map[move]int32{}, waiting: map[int32][]int32{}, told: map[reasonKey]bool{}}
+		links: map[move]int32{}, moves: map[move]int32{}, waiting: map[int32][]int32{}, told: map[reasonKey]bool{}, knots: map[int32]bool{}}
 }
 
 // collect gathers the rows that set references and change unique values, and those that are dead already.
@@ -193,7 +194,12 @@ func (st *settling) tell(entry int32, field int, r Reason) {
 	}
 }
 
+// tellAll tells the rows of loops or rings. What follows from that for the same rows is not told to them
+// as well.
 func (st *settling) tellAll(found []verdictOn) bool {
+	for _, v := range found {
+		st.knots[v.entry] = true
+	}
 	for _, v := range found {
 		st.tell(v.entry, v.field, v.reason)
 	}

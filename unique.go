@@ -30,7 +30,7 @@ func (st *settling) rival(at int32) int32 {
 // checkOwners tells a row that wants the value of an existing user who keeps it. (C6)
 func (st *settling) checkOwners(at int32) {
 	m := &st.movers[at]
-	if st.field(m).Unique != MustBeUnique || m.to == "" {
+	if st.field(m).Unique != MustBeUnique || m.to == "" || st.knots[m.entry] {
 		return
 	}
 	if holder := st.keeper(m); holder != "" {
