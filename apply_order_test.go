@@ -1,6 +1,7 @@
 package usersync_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -225,6 +226,24 @@ func TestSplitDeactivationFails(t *testing.T) {
 		"what the run did not come to is said as well")
 	require.Contains(t, runRow(t, run, "anna").Reasons[1].Text(), "the run ended before")
 	require.Empty(t, untrue(o, run))
+}
+
+// A10: what is said to be missing of a secret is not the secret.
+func TestMissingSecret(t *testing.T) {
+	s := badges()
+	for i := range s.Fields {
+		s.Fields[i].Secret = s.Fields[i].Name == "cField2"
+	}
+	o := newOffice(t, []string{"anna cField1=1", "bert cField1=2"}, usersync.WithSchema(s))
+	o.cfg.Rules = map[string]usersync.Rule{"cField2": {Strategy: usersync.UseSource}}
+	o.spy.refuse = refusesOp(usersync.OpUpdate, "anna")
+	run := o.apply(o.preview("anna cField1=2 cField2=hush active=false", "bert cField1=3"))
+	require.Equal(t, []string{"anna done link_failed link_failed", "bert done"}, outcome(run))
+	for row := range run.Rows() {
+		shown, err := json.Marshal(row)
+		require.NoError(t, err)
+		require.NotContains(t, string(shown), "hush")
+	}
 }
 
 func refusesOp(op usersync.Op, name string) func(usersync.Change) error {

@@ -969,26 +969,33 @@ func TestApplyProgressPanics(t *testing.T) {
 // A10: whatever goes wrong, nothing of a user is logged at any level.
 func TestApplyLogsNoValues(t *testing.T) {
 	leak := errors.New("duplicate key (canary@example.com, Canary)")
-	for name, breaks := range map[string]func(*office){
-		"nothing":    func(*office) {},
-		"rows":       func(o *office) { o.spy.refuse = func(usersync.Change) error { return leak } },
-		"the store":  func(o *office) { o.spy.fail = onlyWrites(leak) },
-		"a panic":    func(o *office) { o.spy.before = func(int, []usersync.Change) { panic(leak) } },
-		"the mailer": func(o *office) { o.mailer.Fail("canary@example.com", leak) },
-		"baselines":  func(o *office) { o.bases.fail = leak },
+	for _, tt := range []struct {
+		name   string
+		breaks func(*office)
+		says   string
+	}{
+		{"nothing", func(*office) {}, "succeeded"},
+		{"rows", func(o *office) { o.spy.refuse = func(usersync.Change) error { return leak } }, "succeeded"},
+		{"the store", func(o *office) { o.spy.fail = onlyWrites(leak) }, `"stage":"deactivate"`},
+		{"a panic", func(o *office) { o.spy.before = func(int, []usersync.Change) { panic(leak) } }, "UserStore.WriteUsers panicked"},
+		{"an answer", func(o *office) { o.spy.answer = func([]usersync.Outcome) []usersync.Outcome { return nil } }, "not valid"},
+		{"the mailer", func(o *office) { o.mailer.Fail("canary@example.com", leak) }, "succeeded"},
+		{"baselines", func(o *office) { o.bases.fail = leak }, "an error of the product"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer
 			o := newOffice(t, []string{"canary-old title=Canary"}, usersync.WithLogger(slog.New(slog.NewJSONHandler(&log,
 				&slog.HandlerOptions{Level: slog.LevelDebug - 100}))))
 			o.had("canary-old")
 			o.cfg.WelcomeMail = true
-			breaks(o)
+			tt.breaks(o)
 			plan := o.preview("canary title=Canary", "canary2 email=canary", "canary3 manager=canary2")
 			run, _ := o.eng.Apply(context.Background(), plan)
 			require.NotContains(t, strings.ToLower(log.String()), "canary")
 			require.Contains(t, log.String(), run.ID)
 			require.Contains(t, log.String(), string(run.Status()))
+			require.Contains(t, log.String(), tt.says)
+			require.NotContains(t, log.String(), `"level":"ERROR"`, "what ends a run is the caller's to judge")
 		})
 	}
 }
