@@ -1,0 +1,197 @@
+// Package sqlstore keeps users in a table of a SQL database: the product's own table, which a [Mapping]
+// describes, or a ready-made one ([DefaultMapping], [Users.Migrate]). It works on database/sql and brings
+// no driver; SQLite (3.35 or later), PostgreSQL (12 or later), MySQL (8.0) and MariaDB (10.3 or later) are
+// known to it.
+//
+//	db, err := sql.Open("pgx", "postgres://…")
+//	...
+//	users, err := sqlstore.NewUsers(db, sqlstore.PostgreSQL, sqlstore.Mapping{
+//		Table:  "accounts",
+//		ID:     sqlstore.ID{Column: "account_no", Kind: sqlstore.IntegerID},
+//		Active: sqlstore.Flag{Column: "state", True: "open", False: "closed"},
+//		Columns: map[string]sqlstore.Column{
+//			"userName": {Column: "login"},
+//			"email":    {Column: "mail"},
+//			"manager":  {Column: "boss_no", Reference: true, Null: true},
+//		},
+//	}, schema)
+//
+// # Look-ups
+//
+// Users are found by the canonical form of a value ([usersync.Fold]). A [Column] with a Folded column
+// keeps that form beside the value, which is exact and uses an index. Without one the database's LOWER is
+// all there is: SQLite's knows only the letters A to Z, and no LOWER knows that "Straße" and "STRASSE"
+// are one; such a user is not found, and the row of the file counts as new. What is found too much, as by
+// a collation without accents, is left out. So have a Folded column wherever names are not plain ASCII.
+//
+// # Writing
+//
+// A call of WriteUsers is one transaction. Neighbouring changes of a kind go to the database together;
+// where the database refuses them they are tried again in halves, down to the one that is at fault. The
+// users to be changed are locked and their versions compared before anything is written. A call that
+// loses a deadlock is made again.
+//
+// Every value is a parameter, every identifier is checked and quoted.
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/usersync-go/usersync"
+)
+
+var _ usersync.UserStore = (*Users)(nil)
+
+// Users is a usersync.UserStore over one table. It may be used by several goroutines at once, and by
+// several processes on one database.
+type Users struct {
+	db      *sql.DB
+	dialect Dialect
+	mapping Mapping
+	schema  usersync.Schema
+
+	table   string    // quoted
+	scope   []fixed   // which rows are users
+	columns []*column // of fields, in the order of the schema
+	byField map[string]*column
+	lists   []*list
+	names   []string // of the fields that are read
+	read    reading
+
+	mu    sync.Mutex
+	types map[string]string // of the table's columns, PostgreSQL only
+}
+
+// NewUsers makes a store of users. It reports everything that is wrong with the mapping as a
+// *usersync.InvalidError, and does not talk to the database. db belongs to the caller.
+//
+// On MySQL and MariaDB the connections must have a strict sql_mode, which is the default; without it the
+// server would cut values off, and WriteUsers fails.
+func NewUsers(db *sql.DB, dialect Dialect, m Mapping, schema usersync.Schema) (*Users, error) {
+	if !slices.Contains([]Dialect{SQLite, PostgreSQL, MySQL}, dialect) {
+		return nil, &usersync.InvalidError{What: "SQL dialect", Problems: []usersync.Problem{
+			{Detail: fmt.Sprintf("%q is not known: use one of %q, %q, %q", dialect, SQLite, PostgreSQL, MySQL)}}}
+	}
+	if err := schema.Validate(); err != nil {
+		return nil, err
+	}
+	if err := m.Validate(schema); err != nil {
+		return nil, err
+	}
+	s := &Users{db: db, dialect: dialect, mapping: m, schema: schema, byField: map[string]*column{}}
+	s.table = dialect.quoteTable(m.Table)
+	s.addScope()
+	s.addColumns()
+	s.read = s.newReading()
+	return s, nil
+}
+
+// addScope notes which rows are users at all.
+func (s *Users) addScope() {
+	if d := s.mapping.SoftDelete; d != nil {
+		s.scope = append(s.scope, fixed{s.dialect.quote(d.Column), d.Kept})
+	}
+	for _, f := range s.mapping.Fixed {
+		if f.Scope {
+			s.scope = append(s.scope, fixed{s.dialect.quote(f.Column), &f.Value})
+		}
+	}
+}
+
+// fixed is a column that has the same value, nil for NULL, in all rows.
+type fixed struct {
+	column string // quoted
+	value  *string
+}
+
+// addColumns prepares the fields that have a place, in the order of the schema.
+func (s *Users) addColumns() {
+	refs := 0
+	for _, f := range s.schema.Fields {
+		if t, ok := s.mapping.Lists[f.Name]; ok {
+			s.lists = append(s.lists, &list{ListTable: t, field: f.Name})
+		}
+		c, ok := s.mapping.Columns[f.Name]
+		if !ok {
+			continue
+		}
+		col := &column{
+			Column: c, field: f.Name, quoted: s.dialect.quote(c.Column), secret: f.Secret, list: f.List != nil,
+			unique: f.Name == s.schema.Key || f.Unique == usersync.MustBeUnique, back: map[string]string{},
+		}
+		for value, stored := range c.Values {
+			col.back[stored] = value
+		}
+		if c.Folded != "" {
+			col.folded = s.dialect.quote(c.Folded)
+		}
+		if c.Reference {
+			refs++
+			col.alias = fmt.Sprintf("r%d", refs)
+		}
+		s.columns = append(s.columns, col)
+		s.byField[f.Name] = col
+	}
+	for _, c := range s.columns {
+		c.find = s.findExpression(c)
+	}
+}
+
+// column is a Column that has been prepared.
+type column struct {
+	Column
+	field  string
+	quoted string
+	folded string // quoted, "" for none
+	alias  string // of the row that a reference leads to
+	find   string // the expression in which look-ups compare
+	secret bool
+	list   bool // of a list as JSON
+	unique bool
+	back   map[string]string // stored form → value
+}
+
+// findExpression is what look-ups by a column compare: u is the user's row.
+func (s *Users) findExpression(c *column) string {
+	row, at := "u", c
+	if c.Reference {
+		row, at = c.alias, s.byField[s.schema.Key]
+	}
+	switch {
+	case at.folded != "":
+		return row + "." + at.folded
+	case at.Exact:
+		return row + "." + at.quoted
+	}
+	return "LOWER(" + row + "." + at.quoted + ")"
+}
+
+// FindUsers finds by the id and by every field that has a column of its own: that is any field that is
+// neither secret nor a list. Another field is an error.
+func (s *Users) FindUsers(ctx context.Context, field string, values []string) ([]usersync.User, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if len(s.lists) == 0 {
+		return s.find(ctx, s.db, field, values)
+	}
+	tx, err := s.db.BeginTx(ctx, s.dialect.snapshot()) // users and their lists are of one moment
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: %w", err)
+	}
+	found, err := s.find(ctx, tx, field, values)
+	return found, errors.Join(err, ended(tx.Rollback()))
+}
+
+// ended is the error of ending a transaction, nil if it had ended with its context.
+func ended(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
+}
