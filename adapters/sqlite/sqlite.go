@@ -1,0 +1,94 @@
+// Package sqlite keeps what usersync needs in a SQLite file, for products without a database of their
+// own, for the command line and for tests. It brings a driver in pure Go (modernc.org/sqlite). A product
+// that has its users in a SQLite database of its own describes them to package sqlstore instead.
+//
+//	store, err := sqlite.Open("usersync.db")
+//	...
+//	defer store.Close()
+//	err = store.Migrate(ctx)
+//	...
+//	eng, err := usersync.New(store.Users(), baselines)
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/sqlstore"
+)
+
+// Store is a SQLite file. It may be used by several goroutines at once, and the file by several
+// processes on one machine.
+type Store struct {
+	db    *sql.DB
+	users *sqlstore.Users
+}
+
+// Option changes what Open makes.
+type Option func(*settings)
+
+type settings struct {
+	schema usersync.Schema
+}
+
+// WithSchema gives the fields of users; they are those of usersync.DefaultSchema otherwise.
+func WithSchema(schema usersync.Schema) Option { return func(s *settings) { s.schema = schema } }
+
+// Open opens a file, which it makes if there is none. Tables are made by Migrate.
+//
+// The file is in WAL mode, so that nobody who reads waits for one who writes; beside it there are a -wal
+// and a -shm file while it is open. Who writes waits up to 10 seconds for another. Foreign keys are
+// enforced. The file must not be on a network drive.
+func Open(path string, opts ...Option) (*Store, error) {
+	set := settings{schema: usersync.DefaultSchema()}
+	for _, opt := range opts {
+		opt(&set)
+	}
+	if path == "" || path == ":memory:" {
+		return nil, fmt.Errorf("sqlite: %q is not the name of a file", path)
+	}
+	name, err := dataSource(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", name)
+	if err != nil {
+		return nil, fmt.Errorf("sqlite: %w", err)
+	}
+	users, err := sqlstore.NewUsers(db, sqlstore.SQLite, sqlstore.DefaultMapping(set.schema), set.schema)
+	if err != nil {
+		_ = db.Close() // nothing is open yet
+		return nil, err
+	}
+	return &Store{db: db, users: users}, nil
+}
+
+// dataSource names a file, whatever letters are in its path, and how to open it.
+func dataSource(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("sqlite: %w", err)
+	}
+	pragmas := url.Values{"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "foreign_keys(1)"}}
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: pragmas.Encode()}
+	return u.String(), nil
+}
+
+// Migrate makes the tables that are missing and adds columns for fields that have joined the schema. It
+// removes nothing.
+func (s *Store) Migrate(ctx context.Context) error { return s.users.Migrate(ctx) }
+
+// Users is the store of users, over the ready-made table of package sqlstore.
+func (s *Store) Users() *sqlstore.Users { return s.users }
+
+// DB is the database, for the product's own tables in the same file.
+func (s *Store) DB() *sql.DB { return s.db }
+
+// Close closes the file. What came from the store cannot be used any more.
+func (s *Store) Close() error { return s.db.Close() }

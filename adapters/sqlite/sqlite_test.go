@@ -1,0 +1,50 @@
+package sqlite_test
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/sqlite"
+	"github.com/usersync-go/usersync/usersynctest"
+)
+
+func TestStore(t *testing.T) {
+	usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore { return open(t, "users.db").Users() })
+}
+
+func TestPathsOfAnyLetters(t *testing.T) {
+	store := open(t, "a b?c#d%41é'.db")
+	var name string
+	if err := store.DB().QueryRow("SELECT file FROM pragma_database_list").Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	if filepath.Base(name) != "a b?c#d%41é'.db" {
+		t.Fatalf("the file is %q", name)
+	}
+}
+
+func TestNoFile(t *testing.T) {
+	for _, path := range []string{"", ":memory:"} {
+		if _, err := sqlite.Open(path); err == nil {
+			t.Fatalf("%q was opened", path)
+		}
+	}
+}
+
+func open(t *testing.T, name string) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.Open(filepath.Join(t.TempDir(), name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return store
+}
