@@ -30,6 +30,9 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 	if plan == nil || plan.schema == nil {
 		return nil, fmt.Errorf("%w: the plan does not come from Preview", ErrInvalid)
 	}
+	if !e.schema.covers(plan.schema) {
+		return nil, fmt.Errorf("%w: the plan was made with another schema", ErrInvalid)
+	}
 	select {
 	case plan.turn <- struct{}{}:
 	case <-ctx.Done():

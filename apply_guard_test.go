@@ -472,7 +472,7 @@ func TestIfCurrent(t *testing.T) {
 		{"edited", func(c *usersync.Config) { c.Revision++ }, usersync.ErrPlanStale},
 		{"edited and paused", func(c *usersync.Config) { c.Revision++; c.Paused = true }, usersync.ErrPaused},
 		{"put back", func(c *usersync.Config) { c.Revision-- }, usersync.ErrPlanStale},
-		{"another", func(c *usersync.Config) { c.ID = "another" }, usersync.ErrPlanStale},
+		{"another", func(c *usersync.Config) { c.ID = "another" }, usersync.ErrInvalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			o := newOffice(t, nil)

@@ -1,6 +1,8 @@
 package usersync
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +39,32 @@ func cellText(c *table.Cell) (string, *Reason) {
 func refusedCell(code Code, params ...string) *Reason {
 	r := errorReason(code, params...)
 	return &r
+}
+
+// spoiltValues are what a spreadsheet program writes for a formula error, into a CSV file for example:
+// never a name. (R4)
+var spoiltValues = []string{"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!",
+	"#CALC!", "#FIELD!", "#GETTING_DATA", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!", "#BUSY!"}
+
+// shortened is how a spreadsheet program writes a long number into a CSV file, its digits lost.
+var shortened = regexp.MustCompile(`^[0-9][.,][0-9]+E\+[0-9]+$`)
+
+// isSpoilt tells text that a spreadsheet program has left in place of a value.
+func isSpoilt(text string) bool {
+	switch {
+	case text == "":
+		return false
+	case text[0] == '#':
+		return slices.Contains(spoiltValues, text) || strings.Trim(text, "#") == "" && len(text) > 2
+	}
+	return text[0] <= '9' && strings.Contains(text, "E+") && shortened.MatchString(text)
+}
+
+func spoilt(text string) *Reason {
+	if text[0] == '#' {
+		return refusedCell(CodeCellError, "value", text)
+	}
+	return refusedCell(CodeDigitsLost)
 }
 
 // plainNumber writes a number as a workbook spells it ("1.2E3", "0.30000000000000004") with plain

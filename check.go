@@ -139,6 +139,10 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 	if left != 0 && !c.character(out, f, left) || text == "" {
 		return
 	}
+	if text != c.cfg.ClearMarker && isSpoilt(text) {
+		c.refuse(out, f, *spoilt(text))
+		return
+	}
 	c.value(out, f, text)
 }
 
@@ -255,11 +259,36 @@ func (c *checker) add(out *checked, f *field, r Reason) {
 	out.reasons = append(out.reasons, r)
 }
 
-// isBlankRow tells a row whose cells have nothing but white space, which is skipped. (R5)
+// isBlank tells a row that says nothing about anybody, which is skipped: its cells have nothing but white
+// space, or stand in columns that belong to no field, as a total below the table does. (R5)
+func (c *columns) isBlank(in *table.Row) bool {
+	for i := range in.Cells {
+		cell := &in.Cells[i]
+		if c.ignores(cell.Col) || isBlankCell(cell) {
+			continue
+		}
+		return false
+	}
+	return true
+}
+
+// ignores tells that what stands in a column means nothing. Beyond the header of a CSV file it does: a
+// separator inside a value has moved it there. (R7)
+func (c *columns) ignores(col int) bool {
+	if col >= len(c.fields) {
+		return !c.isCSV
+	}
+	return c.fields[col] < 0
+}
+
+func isBlankCell(c *table.Cell) bool {
+	return c.Kind == table.Text && strings.TrimFunc(c.Text, unicode.IsSpace) == ""
+}
+
+// isBlankRow tells a row of nothing but white space, before the header is known.
 func isBlankRow(in *table.Row) bool {
 	for i := range in.Cells {
-		c := &in.Cells[i]
-		if c.Kind != table.Text || strings.TrimFunc(c.Text, unicode.IsSpace) != "" {
+		if !isBlankCell(&in.Cells[i]) {
 			return false
 		}
 	}

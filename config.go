@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -70,7 +71,7 @@ const (
 // is not valid.
 type Config struct {
 	// ID names the configuration for ever; its baseline is kept under it. Revision grows with every
-	// edit. Both are the host's, or the Service's, to give.
+	// edit. Both are the host's to give.
 	ID       string `json:"id"`
 	Name     string `json:"name"`
 	Revision int64  `json:"revision"`
@@ -155,8 +156,11 @@ func DefaultConfig(name string) Config {
 // ParseConfig reads a configuration from JSON over the defaults of DefaultConfig, so that what is left
 // out has its default. An unknown member is an error. It is not validated: see Validate.
 func ParseConfig(data []byte) (Config, error) {
+	if text := bytes.TrimSpace(data); len(text) == 0 || text[0] != '{' {
+		return Config{}, fmt.Errorf("usersync: configuration: not a JSON object")
+	}
 	cfg := DefaultConfig("")
-	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&cfg); err != nil {
 		return Config{}, fmt.Errorf("usersync: configuration: %w", err)

@@ -122,6 +122,7 @@ func (c *correction) mark(columns []Column, r Reason) {
 	c.bad[at] = true
 	if r.Code == CodeCellError || r.Code == CodeNoResult || r.Code == CodeDigitsLost {
 		c.cells[at] = ""
+		c.say(columns[at].Header + ": left blank, because the upload did not have its value")
 	}
 }
 

@@ -30,6 +30,9 @@ type Engine struct {
 func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*Previewer, error) {
 	o := defaults()
 	for _, set := range opts {
+		if set == nil {
+			return nil, fmt.Errorf("%w: an option is nil", ErrInvalid)
+		}
 		set(&o)
 	}
 	compiled, schemaErr := compile(o.schema)
@@ -88,7 +91,7 @@ func (p *Previewer) Preview(ctx context.Context, cfg Config, src Source, opts ..
 // Apply does what the plan shows, and saves the new baseline. Before the first write it refuses a plan
 // that has unresolved conflicts (*UnresolvedError), needs more seats than there are (*SeatsError), is
 // held back by the guard (*GuardError), is stale (*StaleError), whose configuration is paused, or has a
-// run under way (*InProgressError). Rows are independent: one that fails is in the Run and stops nothing.
+// run under way (*InProgressError). The plan must come from an engine over the same stores and schema. Rows are independent: one that fails is in the Run and stops nothing.
 //
 // A plan is applied once: applying it again returns the same Run, with the error that ended it. When the
 // store fails, an adapter panics or ctx is done after the first write, the error is a *PartialError and

@@ -207,7 +207,8 @@ type SeatsError struct {
 
 // Error gives both numbers.
 func (e *SeatsError) Error() string {
-	return fmt.Sprintf("%v: the file needs %d and %d are free", ErrSeats, e.Needed, max(e.Available, 0))
+	return fmt.Sprintf("%v: the file needs %d and %d are free: get more seats, or free some first",
+		ErrSeats, e.Needed, max(e.Available, 0))
 }
 
 // Unwrap gives ErrSeats.
@@ -224,15 +225,15 @@ type GuardError struct {
 
 // Error gives the numbers and what to do.
 func (e *GuardError) Error() string {
-	text := fmt.Sprintf("%v: %d users would be deactivated, %d were in the last file",
+	text := fmt.Sprintf("%v: %d users would be deactivated, of %d in the last file",
 		ErrGuard, e.Deactivations, e.Baseline)
 	if e.NoValidRow {
 		text += ", and this file has no valid row"
 	}
 	if e.Confirmed != nil {
-		return text + fmt.Sprintf(": %d were confirmed, which is another number", *e.Confirmed)
+		text += fmt.Sprintf("; %d were confirmed, which is another number", *e.Confirmed)
 	}
-	return text + ": confirm that number to go on"
+	return text + fmt.Sprintf(": to go on, confirm %d deactivations", e.Deactivations)
 }
 
 // Unwrap gives ErrGuard.
@@ -256,7 +257,7 @@ type PartialError struct {
 // Error says how far the run came and why it ended.
 func (e *PartialError) Error() string {
 	done, total := e.Run.Progress()
-	return fmt.Sprintf("usersync: run %s ended after %d of %d changes: %v", e.Run.ID, done, total, e.Err)
+	return fmt.Sprintf("usersync: run %s ended after %d of %d changes: %v: preview the file again", e.Run.ID, done, total, e.Err)
 }
 
 // Unwrap gives Err.

@@ -66,14 +66,27 @@ func mapHeader(s *schema, cfg *Config, header *table.Row, isCSV bool) (*columns,
 			column.Field, out.fields[cell.Col], out.cells[f] = s.fields[f].Name, f, cell.Col
 		}
 	}
-	if len(bad) > 0 {
-		return nil, &FileError{Code: "header_duplicate", Row: header.Number,
-			Detail: strings.Join(bad, "; "), Advice: "keep one column for each field"}
-	}
-	if err := out.checkRequired(s, header.Number); err != nil {
+	if err := out.refusal(s, header.Number, bad); err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// refusal says what is wrong with the header as a whole: columns that are there twice, and those that
+// are missing.
+func (c *columns) refusal(s *schema, row int, twice []string) error {
+	missing := c.missing(s)
+	switch {
+	case len(twice) == 0 && missing == "":
+		return nil
+	case len(twice) == 0:
+		return &FileError{Code: "header_missing", Row: row, Detail: missing,
+			Advice: "name the columns in the first row as the template does"}
+	case missing != "":
+		twice = append(twice, missing)
+	}
+	return &FileError{Code: "header_duplicate", Row: row, Detail: strings.Join(twice, "; "),
+		Advice: "keep one column for each field, named as in the template"}
 }
 
 // headerTable is the folded headers that are known, with their fields.
@@ -100,7 +113,8 @@ func (c *columns) grow(n int) {
 	}
 }
 
-func (c *columns) checkRequired(s *schema, row int) error {
+// missing names the required columns that are not there, "" if all are.
+func (c *columns) missing(s *schema) string {
 	var missing []string
 	for i := range s.fields {
 		if s.fields[i].Required == Always && c.cells[i] < 0 {
@@ -108,7 +122,7 @@ func (c *columns) checkRequired(s *schema, row int) error {
 		}
 	}
 	if len(missing) == 0 {
-		return nil
+		return ""
 	}
 	detail := "the column " + missing[0] + " is missing"
 	if len(missing) > 1 {
@@ -117,8 +131,7 @@ func (c *columns) checkRequired(s *schema, row int) error {
 	if near := c.nearMisses(); near != "" {
 		detail += " (" + near + ")"
 	}
-	return &FileError{Code: "header_missing", Row: row, Detail: detail,
-		Advice: "name the columns in the first row as the template does"}
+	return detail
 }
 
 func (c *columns) nearMisses() string {

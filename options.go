@@ -37,10 +37,10 @@ func defaults() options {
 // WithSchema sets the fields of users, instead of DefaultSchema.
 func WithSchema(s Schema) Option { return func(o *options) { o.schema = s } }
 
-// WithMailer sets who sends welcome mails. Without one, nobody is welcomed.
+// WithMailer sets who sends welcome mails. Without one, or with nil, nobody is welcomed.
 func WithMailer(m Mailer) Option { return func(o *options) { o.mailer = m } }
 
-// WithLicense sets who counts seats. Without one, seats are unlimited.
+// WithLicense sets who counts seats. Without one, or with nil, seats are unlimited.
 func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = l } }
 
 // WithProtected names users who must never be deactivated, beside the acting one. It is asked about the

@@ -337,7 +337,7 @@ func seatsShort(s Seats, needed int) error {
 // guard tells that the guard holds the plan back. confirmed is the number of deactivations that a person
 // confirmed, nil for none. (A2)
 func (p *Plan) guard(c Counts, confirmed *int) error {
-	empty := p.Baseline > 0 && c.New+c.Updated+p.validSkipped() == 0
+	empty := p.Baseline > 0 && !p.columns.corrects && c.New+c.Updated+p.validSkipped() == 0
 	if p.Config.Guard.Off || !empty && !p.Config.Guard.exceeded(c.Deactivations, p.Baseline) {
 		return nil
 	}

@@ -84,12 +84,15 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return j.refused(err)
-		case isBlankRow(row):
+		case j.check == nil && isBlankRow(row):
 			continue
 		case j.check == nil:
 			if err := j.header(row); err != nil {
 				return err
 			}
+			continue
+		}
+		if j.plan.columns.isBlank(row) {
 			continue
 		}
 		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {

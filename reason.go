@@ -69,14 +69,14 @@ const (
 	CodeCannotOrder   Code = "cannot_order"   // value, user or row
 
 	// Managers (C8).
-	CodeRefUnknown    Code = "reference_unknown"     // value
-	CodeRefSelf       Code = "reference_self"        // value
-	CodeRefErrorRow   Code = "reference_error_row"   // value, row
-	CodeRefNotCreated Code = "reference_not_created" // value, row: the row is skipped by a rule
-	CodeRefLoop       Code = "reference_loop"        // path
-	CodeRefAmbiguous  Code = "reference_ambiguous"   // value, users
-	CodeRefInactive   Code = "reference_inactive"    // value
-	CodeRefRowFailed  Code = "reference_row_error"   // value, row: the user exists, its row is an Error
+	CodeRefUnknown    Code = "reference_unknown"       // value
+	CodeRefSelf       Code = "reference_self"          // value
+	CodeRefErrorRow   Code = "reference_error_row"     // value, row
+	CodeRefNotCreated Code = "reference_not_created"   // value, row: the row is skipped by a rule
+	CodeRefLoop       Code = "reference_loop"          // path
+	CodeRefAmbiguous  Code = "reference_ambiguous"     // value, users
+	CodeRefInactive   Code = "reference_inactive"      // value
+	CodeRefRowFailed  Code = "reference_despite_error" // value, row: the user exists, its row is an Error
 
 	// Classes (B1 to B9, A11).
 	CodeUnchanged       Code = "unchanged"           //
@@ -113,9 +113,9 @@ const (
 
 // reasonTexts are the English texts, with parameters in braces.
 var reasonTexts = map[Code]string{
-	CodeCellError:     "the cell shows the formula error {value}: mend the formula or type the value",
+	CodeCellError:     "the cell shows {value} instead of a value: mend the formula, or type the value",
 	CodeNoResult:      "the cell has a formula whose result is not stored: open and save the file in a spreadsheet program, or type the value",
-	CodeDigitsLost:    "the number has more than 15 digits and the spreadsheet has already lost some of them: format the cell as text and type it again",
+	CodeDigitsLost:    "the spreadsheet has already lost digits of the number: format the cell as text and type it again",
 	CodeBadCharacter:  "contains the invisible or control character {character}: type the value again",
 	CodeStripped:      "the invisible character {character} was left out",
 	CodeExtraCells:    "the line has {count} more cells than the header: check for a separator inside a value",
@@ -123,10 +123,10 @@ var reasonTexts = map[Code]string{
 
 	CodeRequired:    "is required and is blank",
 	CodeBadEmail:    "{value} is not an email address such as name@example.com",
-	CodeBadBool:     "{value} is neither yes nor no: use one of {expected}",
+	CodeBadBool:     "{value} is not known here: use one of {expected}",
 	CodeBadLocale:   "{value} is not a locale code such as en-US",
 	CodeBadTimeZone: "{value} is not a time zone name such as Europe/Berlin",
-	CodeBadPhone:    "{value} is not a phone number",
+	CodeBadPhone:    "{value} is not a phone number such as +1 555 0100",
 	CodeBadOption:   "{value} is not one of {expected}",
 	CodeBadPattern:  "{value} does not have the form {expected}",
 	CodeTooShort:    "has {length} characters and needs at least {limit}",
@@ -142,11 +142,11 @@ var reasonTexts = map[Code]string{
 	CodeNotUnique:     "{value} is already used by {holder}",
 	CodeCannotOrder:   "{value} is exchanged with {holder}, which cannot be done in one run: change one of them first",
 
-	CodeRefUnknown:    "there is no user {value}",
-	CodeRefSelf:       "{value} is the user itself",
-	CodeRefErrorRow:   "{value} will not be created because row {row} has an error",
+	CodeRefUnknown:    "there is no user {value}, in the system or in this file: check the spelling",
+	CodeRefSelf:       "{value} is the user itself: name somebody else, or leave the cell blank",
+	CodeRefErrorRow:   "{value} will not be there because row {row} has an error: mend that row first",
 	CodeRefNotCreated: "{value} will not be created because new users are skipped (row {row})",
-	CodeRefLoop:       "makes a loop: {path}",
+	CodeRefLoop:       "makes a loop: {path}: change one of these rows",
 	CodeRefAmbiguous:  "{value} fits several users ({users})",
 	CodeRefInactive:   "{value} is inactive, or will be after this run",
 	CodeRefRowFailed:  "the row of {value} (row {row}) has an error; the existing user is taken",
@@ -175,8 +175,8 @@ var reasonTexts = map[Code]string{
 	CodeTaken:        "the system already has such a user or value: {message}",
 	CodeGone:         "the user no longer exists",
 	CodeStoreError:   "the system refused the change: {message}",
-	CodeUnknown:      "it is not known whether the change was made",
-	CodeNotTried:     "the run ended before this row",
+	CodeUnknown:      "it is not known whether the change was made: preview the file again",
+	CodeNotTried:     "the run ended before this row: preview the file again",
 	CodeMailFailed:   "the welcome mail was not sent: {message}",
 	CodeLinkFailed:   "{value} was not set: {message}",
 	CodeManagerWrite: "{value} was not set because that user's own row failed",

@@ -12,8 +12,8 @@ func (j *previewJob) findRemoved(ctx context.Context) error {
 		j.keepMissing()
 		return nil
 	}
-	j.noteHeld()
 	gone := j.missing()
+	j.noteHeld(len(gone))
 	for len(gone) > 0 {
 		n := min(j.options.batch, len(gone))
 		if err := j.removeBatch(ctx, gone[:n]); err != nil {
@@ -32,8 +32,8 @@ func (j *previewJob) keepMissing() {
 }
 
 // noteHeld says in the plan that rows without a readable key hold all removals. (B5)
-func (j *previewJob) noteHeld() {
-	if len(j.keyless) > 0 && len(j.members) > 0 {
+func (j *previewJob) noteHeld(gone int) {
+	if len(j.keyless) > 0 && gone > 0 && j.cfg.RemovedUsers == Deactivate {
 		j.plan.Notes = append(j.plan.Notes, warning(CodeRemovalsHeld, "rows", j.keylessRows()))
 	}
 }

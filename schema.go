@@ -176,6 +176,17 @@ func (f Field) Header() string {
 	return f.Name
 }
 
+// covers tells that users of schema s can take what a plan of schema other says: it has the same key and
+// no field that s does not have.
+func (s *schema) covers(other *schema) bool {
+	for _, f := range other.Fields {
+		if i, known := s.byName[f.Name]; !known || s.fields[i].Kind != f.Kind {
+			return false
+		}
+	}
+	return s.Key == other.Key
+}
+
 // Validate reports everything that is wrong with the schema as an *InvalidError, nil if nothing is.
 func (s Schema) Validate() error {
 	_, err := compile(s)

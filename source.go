@@ -12,7 +12,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/usersync-go/usersync/internal/csvfile"
 	"github.com/usersync-go/usersync/internal/sniff"
@@ -80,6 +82,9 @@ func File(path string) Source {
 // path. It may be "".
 func Open(r io.ReaderAt, size int64, name string) Source {
 	return Source{name: shownName(name), open: func() (content, error) {
+		if r == nil {
+			return content{}, fmt.Errorf("%w: the reader of this source is nil", ErrInvalid)
+		}
 		return content{at: r, size: size}, nil
 	}}
 }
@@ -93,7 +98,13 @@ func XLSX(r io.ReaderAt, size int64) Source {
 
 // CSV is a CSV file; anything else is refused. The reader is used up by the first Preview.
 func CSV(r io.Reader) Source {
-	return Source{want: sniff.CSV, open: func() (content, error) { return content{stream: r}, nil }}
+	var used atomic.Bool
+	return Source{want: sniff.CSV, open: func() (content, error) {
+		if r == nil || used.Swap(true) {
+			return content{}, fmt.Errorf("%w: the reader of this CSV source is nil or was read before: make a new one", ErrInvalid)
+		}
+		return content{stream: r}, nil
+	}}
 }
 
 // WithName gives the source a name to show.
@@ -208,8 +219,15 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 
 func tooLarge(limit int64) error {
 	return &FileError{Code: "limit_bytes", Limit: limit,
-		Detail: fmt.Sprintf("the file is larger than %d MB", limit>>20),
+		Detail: "the file is larger than " + sizeText(limit),
 		Advice: "split it, or remove what does not belong to the user list"}
+}
+
+func sizeText(n int64) string {
+	if n%(1<<20) == 0 {
+		return fmt.Sprintf("%d MB", n>>20)
+	}
+	return fmt.Sprintf("%d bytes", n)
 }
 
 // identify tells the format and gives the whole content as a stream. (R3)
@@ -276,12 +294,24 @@ func (s Source) pickSheet(sheets []xlsx.Sheet, template string) (int, error) {
 	switch {
 	case s.sheet != "":
 		return 0, &FileError{Code: "sheet_missing", Detail: fmt.Sprintf("there is no sheet %q", s.sheet),
-			Advice: "name one of the workbook's sheets"}
+			Advice: "name one of the workbook's: " + sheetNames(sheets)}
 	case first < 0:
 		return 0, &FileError{Code: "sheet_hidden", Detail: "every sheet of the workbook is hidden",
 			Advice: "unhide the sheet with the users"}
 	}
 	return first, nil
+}
+
+func sheetNames(sheets []xlsx.Sheet) string {
+	names := make([]string, 0, len(sheets))
+	for i, s := range sheets {
+		if i == 10 {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, strconv.Quote(s.Name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // counted hashes and counts what is read through it.

@@ -59,7 +59,10 @@ func (w *applyJob) checkMoved(ctx context.Context) error {
 		if current.Paused {
 			return fmt.Errorf("%w: resume %q first", ErrPaused, current.Name)
 		}
-		stale.Config = current.ID != w.plan.Config.ID || current.Revision != w.plan.Config.Revision
+		if current.ID != w.plan.Config.ID {
+			return fmt.Errorf("%w: IfCurrent was given configuration %q, the plan is of %q", ErrInvalid, current.ID, w.plan.Config.ID)
+		}
+		stale.Config = current.Revision != w.plan.Config.Revision
 	}
 	base, err := w.loadBaseline(ctx, w.plan.Config.ID)
 	if err != nil {

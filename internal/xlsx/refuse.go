@@ -61,7 +61,7 @@ const (
 )
 
 const (
-	adviceResave = "open the file in a spreadsheet program and save it again as .xlsx"
+	adviceResave = "open the file in a spreadsheet program, look whether all rows are there, and save it again as .xlsx"
 	adviceUpload = "upload the file again; if that does not help, " + adviceResave
 	adviceSmall  = "split the file, or remove what is not needed from it"
 	adviceKind   = "save it as an Excel workbook (.xlsx) first"
@@ -74,14 +74,12 @@ func advice(code string) string {
 	switch code {
 	case LimitInflated, LimitRows, LimitColumns, LimitCell, LimitRowText, LimitShared, LimitSharedText, LimitSheets:
 		return adviceSmall
-	case CodeEmpty, CodeTruncated, CodeDamaged, CodeChecksum:
-		return adviceUpload
 	case CodeNotZip, CodeNotWorkbook, CodeBinary, CodeOpenDocument, CodeWord, CodePresentation, CodeNumbers:
 		return adviceKind
 	case CodeEncrypted:
 		return adviceUnlock
 	}
-	return adviceResave
+	return adviceUpload
 }
 
 func refuse(code, part, format string, args ...any) *table.Refusal {
