@@ -264,6 +264,12 @@ func (m *model) blocks(c usersync.Counts, rows []fate) []string {
 	if c.Conflicts > 0 {
 		out = append(out, fmt.Sprintf("%d conflicts", c.Conflicts))
 	}
+	g, n, of := m.config.Guard, c.Deactivations, len(m.baseline)
+	empty := of > 0 && c.Errors == c.Rows
+	many := n > g.Users && float64(n) > g.Percent/100*float64(of) || g.Max > 0 && n > g.Max
+	if !g.Off && (empty || many) {
+		out = append(out, fmt.Sprintf("guard %d of %d, no valid row %t", n, of, empty))
+	}
 	used := 0
 	for _, u := range m.users {
 		if u.Active {
@@ -272,12 +278,6 @@ func (m *model) blocks(c usersync.Counts, rows []fate) []string {
 	}
 	if m.seats >= 0 && c.SeatsNeeded > 0 && c.SeatsNeeded > m.seats-used {
 		out = append(out, fmt.Sprintf("%d seats of %d", c.SeatsNeeded, m.seats-used))
-	}
-	g, n, of := m.config.Guard, c.Deactivations, len(m.baseline)
-	empty := of > 0 && c.Errors == c.Rows
-	many := n > g.Users && float64(n) > g.Percent/100*float64(of) || g.Max > 0 && n > g.Max
-	if !g.Off && (empty || many) {
-		out = append(out, fmt.Sprintf("guard %d of %d, no valid row %t", n, of, empty))
 	}
 	return out
 }
@@ -382,14 +382,24 @@ func causes(codes []string) []string {
 	if len(own) > 0 {
 		return own
 	}
-	for i, c := range codes {
-		switch c {
-		case "error:reference_loop":
-			codes[i] = "error:reference_self"
-		case "error:reference_error_row":
-			codes[i] = "error:reference_unknown"
+	return slices.Compact(slices.Sorted(slices.Values(told(codes))))
+}
+
+// told leaves out what only follows from a loop or a ring that the row is part of, and takes two names for
+// one thing as one.
+func told(codes []string) []string {
+	var out []string
+	for _, c := range codes {
+		switch {
+		case c != "error:reference_loop" && slices.Contains(codes, "error:reference_loop"):
+		case c != "error:cannot_order" && slices.Contains(codes, "error:cannot_order"):
+		case c == "error:reference_error_row":
+			out = append(out, "error:reference_unknown")
+		case c == "error:reference_loop":
+			out = append(out, "error:reference_self")
+		default:
+			out = append(out, c)
 		}
 	}
-	slices.Sort(codes)
-	return slices.Compact(codes)
+	return out
 }

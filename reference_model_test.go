@@ -91,7 +91,7 @@ const (
 // readFile understands the cells of every row. (R5: blank rows are skipped and numbered)
 func (m *model) readFile() {
 	for i, cells := range m.rows {
-		if strings.TrimFunc(strings.Join(cells, ""), unicode.IsSpace) == "" {
+		if m.isBlankRow(cells) {
 			continue
 		}
 		l := &line{number: i + 2, cells: map[string]cell{}, why: marks{}}
@@ -103,6 +103,17 @@ func (m *model) readFile() {
 		}
 		m.lines = append(m.lines, l)
 	}
+}
+
+// isBlankRow: data in columns that belong to no field is nobody's.
+func (m *model) isBlankRow(cells []string) bool {
+	for i, text := range cells {
+		_, known := m.schema.Field(m.header[i])
+		if known && strings.TrimFunc(text, unicode.IsSpace) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *model) readCell(l *line, f usersync.Field, cells []string) cell {

@@ -71,13 +71,10 @@ func (d dice) schema() usersync.Schema {
 		}
 		return false
 	}
-	matches := d.once(3) // match fields and references meet in the golden cases
 	unique := []usersync.Unique{usersync.NotUnique, usersync.WarnIfShared, usersync.MustBeUnique, usersync.MustBeUnique}
 	required := []usersync.Required{usersync.Optional, usersync.Optional, usersync.Always, usersync.ForNewUsers}
-	if matches {
-		add(2, usersync.Field{Name: "oldUserName", Match: "userName"})
-		add(2, usersync.Field{Name: "externalId", Match: "externalId", Unique: pick(d, unique...)})
-	}
+	add(1, usersync.Field{Name: "oldUserName", Match: "userName"})
+	add(1, usersync.Field{Name: "externalId", Match: "externalId", Unique: pick(d, unique...)})
 	if add(3, usersync.Field{Name: "email", Kind: usersync.KindEmail, Unique: pick(d, unique...), Required: pick(d, required...)}) {
 		s.Email = pick(d, "", "email")
 	}
@@ -87,20 +84,14 @@ func (d dice) schema() usersync.Schema {
 	add(1, usersync.Field{Name: "level", Kind: usersync.KindEnum, Options: []usersync.EnumValue{
 		{Value: "admin", Words: []string{"Chief"}}, {Value: "user"}}})
 	add(2, usersync.Field{Name: "groups", List: &usersync.ListFormat{Separator: ";", None: pick(d, "", "none")}})
-	if !matches {
-		add(3, usersync.Field{Name: "manager", Kind: usersync.KindUser})
-		add(1, usersync.Field{Name: "mentor", Kind: usersync.KindUser, Required: pick(d, required...)})
-	}
+	add(3, usersync.Field{Name: "manager", Kind: usersync.KindUser})
+	add(1, usersync.Field{Name: "mentor", Kind: usersync.KindUser, Required: pick(d, required...)})
 	add(1, usersync.Field{Name: "badge", Unique: pick(d, unique...)})
 	add(1, usersync.Field{Name: "nickname"})
 	if add(3, usersync.Field{Name: "active", Kind: usersync.KindBool}) {
 		s.Status = "active"
 	}
 	return s
-}
-
-func hasMatch(s usersync.Schema) bool {
-	return slices.ContainsFunc(s.Fields, func(f usersync.Field) bool { return f.Match != "" })
 }
 
 func (d dice) config(s usersync.Schema) usersync.Config {
@@ -131,7 +122,8 @@ func (d dice) rule(s usersync.Schema, f usersync.Field, cfg *usersync.Config) {
 	if matchOnly(f) {
 		return
 	}
-	alone := f.Name == s.Key || f.Unique == usersync.MustBeUnique || f.Match != ""
+	alone := f.Name == s.Key || f.Unique == usersync.MustBeUnique || f.Match != "" ||
+		f.Kind == usersync.KindUser && hasMatch(s)
 	strategies := []usersync.Strategy{usersync.UseSource, usersync.KeepDestination, usersync.UpdateIfEmpty,
 		usersync.AskAtRuntime}
 	if !alone {
@@ -150,6 +142,10 @@ func (d dice) rule(s usersync.Schema, f usersync.Field, cfg *usersync.Config) {
 	if d.once(6) && !alone {
 		cfg.Defaults[f.Name] = fixed[f.Name][d.IntN(2)]
 	}
+}
+
+func hasMatch(s usersync.Schema) bool {
+	return slices.ContainsFunc(s.Fields, func(f usersync.Field) bool { return f.Match != "" })
 }
 
 // fixed are values that a rule or a default may have.
@@ -220,24 +216,26 @@ func (d dice) row(w *world) []string {
 		out[i] = d.cell(w, name)
 	}
 	switch {
-	case d.once(25) && !hasMatch(w.schema):
+	case d.once(25):
 		out = out[:1+d.IntN(len(out))]
-	case d.once(30):
-		clear(out)
+	case d.once(30): // nothing, but for a remark perhaps
+		clear(out[:len(out)-1])
 	}
 	return out
 }
 
 func (d dice) cell(w *world, name string) string {
 	if name == w.schema.Key {
-		if d.once(20) && !hasMatch(w.schema) {
+		if d.once(20) {
 			return pick(d, "", " ", "an"+zeroWidth+"na", clearMarker)
 		}
 		return d.rowKey(w)
 	}
 	required := w.field(name).Required != usersync.Optional
 	switch {
-	case name == "remark", d.once(5) && !required, d.once(30):
+	case name == "remark":
+		return pick(d, "", "", "", "see Bert")
+	case d.once(5) && !required, d.once(30):
 		return ""
 	case d.once(20) && !required, d.once(60):
 		return pick(d, " ", clearMarker)

@@ -153,26 +153,42 @@ func (m *model) valueForNew(l *line, f usersync.Field) (v value, by string) {
 	c := l.cells[f.Name]
 	switch {
 	case m.config.Rule(f.Name).Strategy == usersync.ForceValue:
-		return m.forced(f), string(usersync.ForceValue)
+		return m.forced(l, f), string(usersync.ForceValue)
 	case c.state == isGiven:
 		return c.value, string(usersync.ByNewUser)
 	case c.state == isBlank || c.state == isAbsent: // K3; an explicit clear is not filled
-		return m.deflt(f), string(usersync.ByDefault)
+		return m.deflt(l, f), string(usersync.ByDefault)
 	}
 	return nil, ""
 }
 
-func (m *model) forced(f usersync.Field) value {
-	v, _ := m.canonical(f, m.config.Rule(f.Name).Value)
+func (m *model) forced(l *line, f usersync.Field) value {
+	return m.fixed(l, f, m.config.Rule(f.Name).Value)
+}
+
+func (m *model) deflt(l *line, f usersync.Field) value {
+	return m.fixed(l, f, m.config.Defaults[f.Name])
+}
+
+// fixed is a value of the configuration, nothing where it names the user himself: that is meant for others.
+func (m *model) fixed(l *line, f usersync.Field, text string) value {
+	if text == "" {
+		return nil
+	}
+	v, _ := m.canonical(f, text)
+	if f.Kind == usersync.KindUser && m.names(l, v.String()) {
+		return nil
+	}
 	return v
 }
 
-func (m *model) deflt(f usersync.Field) value {
-	if m.config.Defaults[f.Name] == "" {
-		return nil
+// names tells that a text is the name that the row's user will have.
+func (m *model) names(l *line, text string) bool {
+	key := usersync.Fold(text)
+	if l.isNew() || len(m.fieldChange(l, m.field(m.schema.Key))) > 0 {
+		return key == l.key
 	}
-	v, _ := m.canonical(f, m.config.Defaults[f.Name])
-	return v
+	return key == m.keyOf(l.user)
 }
 
 // changes is what a row writes to an existing user, unless a behaviour skips it.
@@ -197,16 +213,19 @@ func (m *model) fieldChange(l *line, f usersync.Field) []change {
 	blank := len(now) == 0
 	switch {
 	case rule == usersync.ForceValue:
-		ch.new = m.forced(f)
+		ch.new = m.forced(l, f)
+		if ch.new == nil {
+			return nil
+		}
 	case rule == usersync.KeepDestination:
 		return nil
 	case c.state == isBroken:
 		return nil
 	case c.state == isBlank || c.state == isAbsent:
-		if !blank || len(m.deflt(f)) == 0 {
+		if !blank || len(m.deflt(l, f)) == 0 {
 			return nil
 		}
-		ch.new, ch.by = m.deflt(f), string(usersync.ByDefault)
+		ch.new, ch.by = m.deflt(l, f), string(usersync.ByDefault)
 	case rule == usersync.UpdateIfEmpty && !blank:
 		return nil
 	case rule == usersync.Merge && c.state == isGiven:
@@ -236,7 +255,7 @@ func (m *model) saysActive(l *line) *bool {
 	f := m.field(m.schema.Status)
 	v := l.cells[f.Name].value
 	if m.config.Rule(f.Name).Strategy == usersync.ForceValue {
-		v = m.forced(f)
+		v = m.forced(l, f)
 	}
 	if m.schema.Status == "" || len(v) == 0 {
 		return nil
