@@ -120,6 +120,31 @@ func TestWelcomePanics(t *testing.T) {
 	require.Equal(t, usersync.RunCounts{Created: 3, Mails: 1}, run.Counts())
 }
 
+// A5, A8: no mail is sent once the context is done, even by a mailer that does not look at it.
+func TestWelcomeCancelled(t *testing.T) {
+	o := newOffice(t, nil)
+	o.cfg.WelcomeMail = true
+	ctx, cancel := context.WithCancel(context.Background())
+	o.eng = o.engine(usersync.WithMailer(cancels{o.mailer, cancel}))
+	run, err := o.eng.Apply(ctx, o.preview("anna", "bert"))
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, usersync.RunCancelled, run.Status())
+	require.Equal(t, []string{"anna@example.com"}, o.mailed())
+	require.Equal(t, usersync.RunCounts{Created: 2, Mails: 1}, run.Counts())
+	require.Empty(t, o.members())
+}
+
+// cancels is a mailer during whose call a context ends.
+type cancels struct {
+	mailer usersync.Mailer
+	cancel func()
+}
+
+func (c cancels) SendWelcome(_ context.Context, w usersync.Welcome) error {
+	c.cancel()
+	return c.mailer.SendWelcome(context.Background(), w)
+}
+
 type panicsFor struct {
 	usersync.Mailer
 	email string
