@@ -19,18 +19,19 @@ import (
 // A1, C8: seats are freed before they are taken, and users exist before others refer to them.
 func TestOrderOfWrites(t *testing.T) {
 	for _, size := range []int{1, 2, 1000} {
-		o := newOffice(t, []string{"bert", "carl active=false", "fred", "gina", "hans", "ines"}, usersync.WithBatchSize(size))
+		o := newOffice(t, []string{"bert", "carl active=false", "fred", "gina", "hans", "ines", "otto"}, usersync.WithBatchSize(size))
 		o.had("fred", "gina", "hans")
-		o.apply(o.preview("emil manager=dora", "hans manager=dora", "carl title=Lead", "dora",
-			"fred active=false title=Old manager=emil", "bert title=Lead", "ines title=Lead manager=emil", "jana active=false"))
+		o.apply(o.preview("emil manager=dora", "hans manager=dora", "carl title=Lead manager=otto", "dora",
+			"fred active=false title=Old manager=emil", "bert title=Lead manager=hans", "ines title=Lead manager=emil", "jana active=false", "kurt manager=otto"))
 		require.Equal(t, []string{
 			"deactivate fred title=Old",
 			"deactivate gina",
-			"activate carl title=Lead",
-			"update bert title=Lead",
+			"activate carl title=Lead manager=otto",
+			"update bert title=Lead manager=hans",
 			"update ines title=Lead",
 			"create dora userName=dora email=dora@example.com firstName=F lastName=L",
 			"create jana userName=jana email=jana@example.com firstName=F lastName=L",
+			"create kurt userName=kurt email=kurt@example.com firstName=F lastName=L manager=otto",
 			"create emil userName=emil email=emil@example.com firstName=F lastName=L manager=dora",
 			"update hans manager=dora",
 			"update fred manager=emil",

@@ -974,7 +974,7 @@ func TestApplyLogsNoValues(t *testing.T) {
 		breaks func(*office)
 		says   string
 	}{
-		{"nothing", func(*office) {}, "succeeded"},
+		{"nothing", func(*office) {}, `"error":""`},
 		{"rows", func(o *office) { o.spy.refuse = func(usersync.Change) error { return leak } }, "succeeded"},
 		{"the store", func(o *office) { o.spy.fail = onlyWrites(leak) }, `"stage":"deactivate"`},
 		{"a panic", func(o *office) { o.spy.before = func(int, []usersync.Change) { panic(leak) } }, "UserStore.WriteUsers panicked"},
