@@ -41,15 +41,13 @@ func (s *Users) newReading() reading {
 	}
 	r.fields = len(cells)
 	var ids []string
-	joins := ""
 	for _, c := range s.columns {
 		switch {
 		case c.secret:
 			continue
 		case c.Reference:
 			ids = append(ids, "u."+c.quoted)
-			joins += s.join(c)
-			cells = append(cells, c.alias+"."+s.byField[s.schema.Key].quoted)
+			cells = append(cells, s.other(c))
 		default:
 			r.hashed = append(r.hashed, len(cells))
 			cells = append(cells, "u."+c.quoted)
@@ -67,14 +65,15 @@ func (s *Users) newReading() reading {
 			ids = ids[1:]
 		}
 	}
-	r.text = "SELECT " + strings.Join(cells, ", ") + " FROM " + s.table + " u" + joins
+	r.text = "SELECT " + strings.Join(cells, ", ") + " FROM " + s.table + " u"
 	return r
 }
 
-// join leads from a user to the one that a column refers to.
-func (s *Users) join(c *column) string {
-	return " LEFT JOIN " + s.table + " " + c.alias + " ON " + c.alias + "." +
-		s.dialect.quote(s.mapping.ID.Column) + " = u." + c.quoted
+// other is the key field of the user whom a column refers to. A query for each row is what never reads
+// the whole table, where a join may.
+func (s *Users) other(c *column) string {
+	return "(SELECT r." + s.byField[s.schema.Key].quoted + " FROM " + s.table + " r WHERE r." +
+		s.dialect.quote(s.mapping.ID.Column) + " = u." + c.quoted + ")"
 }
 
 // lookupSize is how many values a statement looks up.
@@ -93,7 +92,7 @@ func (s *Users) find(ctx context.Context, q queryer, field string, values []stri
 		st.add(s.read.text)
 		st.where("u.", s.scope)
 		st.add(" AND ")
-		st.among(look.expression, look.typ, part)
+		look.among(st, part)
 		err := st.query(ctx, q, func(cells []sql.RawBytes) error {
 			u, err := s.user(cells)
 			if _, asked := wanted[look.form(&u)]; asked {
@@ -126,6 +125,8 @@ func withoutTwins(users []usersync.User) []usersync.User {
 
 // lookup is a way to find users.
 type lookup struct {
+	before     string // what goes before the condition, and after it
+	after      string
 	expression string
 	typ        string
 	argument   func(value string) (any, bool) // false for a value that nobody can have
@@ -143,10 +144,24 @@ func (s *Users) lookup(field string) (lookup, error) {
 	if c == nil || c.secret || c.list {
 		return lookup{}, fmt.Errorf("sqlstore: users cannot be looked up by %q: the mapping has no column for it", field)
 	}
-	return lookup{
-		expression: c.find, typ: "text",
+	look := lookup{
+		expression: c.compared("u"), typ: "text",
 		argument: TextID.argument, form: func(u *usersync.User) string { return usersync.Fold(u.Values.Get(field)) },
-	}, nil
+	}
+	if c.Reference {
+		id := s.dialect.quote(s.mapping.ID.Column)
+		look.before = "u." + c.quoted + " IN (SELECT r." + id + " FROM " + s.table + " r WHERE "
+		look.expression = s.byField[s.schema.Key].compared("r")
+		look.after = ")"
+	}
+	return look, nil
+}
+
+// among adds the condition to a statement.
+func (l lookup) among(st *statement, args []any) {
+	st.add(l.before)
+	st.among(l.expression, l.typ, args)
+	st.add(l.after)
 }
 
 // arguments are the values as parameters, and as a set.
@@ -309,7 +324,7 @@ func (s *Users) holders(ctx context.Context, q queryer, c *column, values []stri
 		st.add("SELECT u.", s.dialect.quote(s.mapping.ID.Column), ", u.", c.quoted, " FROM ", s.table, " u")
 		st.where("u.", s.scope)
 		st.add(" AND ")
-		st.among(look.expression, look.typ, part)
+		look.among(st, part)
 		err := st.query(ctx, q, func(cells []sql.RawBytes) error {
 			value := usersync.Fold(string(cells[1]))
 			by[value] = append(by[value], string(cells[0]))

@@ -111,7 +111,6 @@ type fixed struct {
 
 // addColumns prepares the fields that have a place, in the order of the schema.
 func (s *Users) addColumns() {
-	refs := 0
 	for _, f := range s.schema.Fields {
 		if t, ok := s.mapping.Lists[f.Name]; ok {
 			s.lists = append(s.lists, &list{ListTable: t, field: f.Name})
@@ -130,15 +129,8 @@ func (s *Users) addColumns() {
 		if c.Folded != "" {
 			col.folded = s.dialect.quote(c.Folded)
 		}
-		if c.Reference {
-			refs++
-			col.alias = fmt.Sprintf("r%d", refs)
-		}
 		s.columns = append(s.columns, col)
 		s.byField[f.Name] = col
-	}
-	for _, c := range s.columns {
-		c.find = s.findExpression(c)
 	}
 }
 
@@ -148,27 +140,21 @@ type column struct {
 	field  string
 	quoted string
 	folded string // quoted, "" for none
-	alias  string // of the row that a reference leads to
-	find   string // the expression in which look-ups compare
 	secret bool
 	list   bool // of a list as JSON
 	unique bool
 	back   map[string]string // stored form → value
 }
 
-// findExpression is what look-ups by a column compare: u is the user's row.
-func (s *Users) findExpression(c *column) string {
-	row, at := "u", c
-	if c.Reference {
-		row, at = c.alias, s.byField[s.schema.Key]
-	}
+// compared is what look-ups by a column compare in the row of a user.
+func (c *column) compared(row string) string {
 	switch {
-	case at.folded != "":
-		return row + "." + at.folded
-	case at.Exact:
-		return row + "." + at.quoted
+	case c.folded != "":
+		return row + "." + c.folded
+	case c.Exact:
+		return row + "." + c.quoted
 	}
-	return "LOWER(" + row + "." + at.quoted + ")"
+	return "LOWER(" + row + "." + c.quoted + ")"
 }
 
 // FindUsers finds by the id and by every field that has a column of its own: that is any field that is
@@ -177,15 +163,31 @@ func (s *Users) FindUsers(ctx context.Context, field string, values []string) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(s.lists) == 0 {
+	if len(s.lists) == 0 && s.dialect != PostgreSQL {
 		return s.find(ctx, s.db, field, values)
 	}
 	tx, err := s.db.BeginTx(ctx, s.dialect.snapshot()) // users and their lists are of one moment
 	if err != nil {
 		return nil, fmt.Errorf("sqlstore: %w", err)
 	}
+	if err = s.planAnew(ctx, tx); err != nil {
+		return nil, errors.Join(err, ended(tx.Rollback()))
+	}
 	found, err := s.find(ctx, tx, field, values)
 	return found, errors.Join(err, ended(tx.Rollback()))
+}
+
+// planAnew lets PostgreSQL plan the transaction's statements for the tables as they are now. A driver
+// that keeps statements would otherwise go on with the plans of the days when the tables were empty,
+// which read all rows for every value, until the next ANALYZE.
+func (s *Users) planAnew(ctx context.Context, tx *sql.Tx) error {
+	if s.dialect != PostgreSQL {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, "SET LOCAL plan_cache_mode = force_custom_plan"); err != nil {
+		return fmt.Errorf("sqlstore: %w", err)
+	}
+	return nil
 }
 
 // ended is the error of ending a transaction, nil if it had ended with its context.

@@ -82,6 +82,8 @@ func (w *writer) start(ctx context.Context) error {
 // prepare does what a dialect needs at the start of a transaction.
 func (w *writer) prepare(ctx context.Context) error {
 	switch w.dialect {
+	case PostgreSQL:
+		return w.planAnew(ctx, w.tx)
 	case SQLite: // take the write lock before the first look: a transaction that has looked cannot wait
 		id := w.dialect.quote(w.mapping.ID.Column)
 		_, err := w.tx.ExecContext(ctx, "UPDATE "+w.table+" SET "+id+" = "+id+" WHERE 1 = 0")
@@ -135,7 +137,7 @@ func (w *writer) lockPart(ctx context.Context, look lookup, args []any, wanted m
 	st.add("SELECT ", look.expression, ", ", version, " FROM ", w.table, " u")
 	st.where("u.", w.scope)
 	st.add(" AND ")
-	st.among(look.expression, look.typ, args)
+	look.among(st, args)
 	if w.dialect != SQLite { // which has locked everything
 		st.add(" ORDER BY ", look.expression, " FOR UPDATE")
 	}
