@@ -77,20 +77,20 @@ func product(t *testing.T, s server, db *sql.DB) *sqlstore.Users {
 		live, unique = `, "live" INTEGER AS (IF("removed" IS NULL, 1, NULL)),
 			UNIQUE ("firm", "live", "login"), UNIQUE ("firm", "live", "pass")`, ""
 	}
-	script := strings.NewReplacer("IDENTITY", identity, "LONG", long, "LIVE", live, `"`, quote(s.dialect)).Replace(strings.Replace(`
+	script := strings.NewReplacer("IDENTITY", identity, "LONG", long, "LIVE", live, "INDEXES", unique).Replace(`
 		CREATE TABLE "people" ("no" IDENTITY, "login" VARCHAR(200) NOT NULL, "mail" VARCHAR(200),
 			"given" VARCHAR(200), "family" VARCHAR(200) NOT NULL, "section" VARCHAR(80) LONG, "pass" VARCHAR(50),
 			"boss" INTEGER REFERENCES "people" ("no"), "state" VARCHAR(10) NOT NULL,
 			"removed" TIMESTAMP NULL, "firm" INTEGER NOT NULL LIVE);
-		UNIQUE
+		INDEXES
 		CREATE TABLE "teams" ("no" IDENTITY, "label" VARCHAR(50));
 		CREATE TABLE "members" ("person" INTEGER NOT NULL REFERENCES "people" ("no"),
 			"team" INTEGER NOT NULL REFERENCES "teams" ("no"), PRIMARY KEY ("person", "team"));
 		INSERT INTO "teams" ("label") VALUES ('North'), ('South'), ('Sales, East'), ('West');
 		INSERT INTO "people" ("login", "family", "state", "removed", "firm") VALUES
 			('test.user00001', 'deleted', 'open', '2026-01-02', 7),
-			('test.user00001', 'of another firm', 'open', NULL, 8)`, "UNIQUE\n", unique+"\n", 1))
-	exec(t, db, strings.Split(script, ";")...)
+			('test.user00001', 'of another firm', 'open', NULL, 8)`)
+	exec(t, db, strings.Split(strings.ReplaceAll(script, `"`, quote(s.dialect)), ";")...)
 	users, err := sqlstore.NewUsers(db, s.dialect, productMapping(), schema())
 	must(t, err)
 	must(t, users.Migrate(t.Context())) // has nothing to make

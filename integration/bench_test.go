@@ -1,0 +1,208 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/xuri/excelize/v2"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/adapters/sqlstore"
+)
+
+// benchRows is the size of the benchmarks' workbooks; USERSYNC_BENCH_ROWS changes it.
+func benchRows() int {
+	if n, err := strconv.Atoi(os.Getenv("USERSYNC_BENCH_ROWS")); err == nil {
+		return n
+	}
+	if testing.Short() {
+		return 2_000
+	}
+	return 20_000
+}
+
+// staffValues are the 24 values of user i; a differing user has another title.
+func staffValues(i int, differs bool) []string {
+	n := strconv.Itoa(i)
+	title := "Engineer " + strconv.Itoa(i%50)
+	if differs {
+		title = "Senior " + title
+	}
+	return []string{"user" + n, "user" + n + "@example.com", "First" + strconv.Itoa(i%997), "Last" + n, "",
+		title, "Department " + strconv.Itoa(i%40), "Division " + strconv.Itoa(i%7), fmt.Sprintf("%05d", i%300),
+		"+1 555 " + fmt.Sprintf("%07d", i), "Office " + strconv.Itoa(i%20), n + " Main Street", "", "Springfield",
+		"Illinois", fmt.Sprintf("%05d", i%90000), "United States", "en-US", "America/Chicago", "US English",
+		"", "true", "", "note " + strconv.Itoa(i%100)}
+}
+
+func staffNames() []string {
+	var names []string
+	for _, f := range usersync.DefaultSchema().Fields {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+// staffBook is a workbook of n users with shared strings, as spreadsheet programs save it.
+func staffBook(tb testing.TB, n int, differs func(int) bool) []byte {
+	f := excelize.NewFile()
+	defer f.Close()
+	for row := range n + 1 {
+		values := staffNames()
+		if row > 0 {
+			values = staffValues(row-1, differs(row-1))
+		}
+		for col, v := range values {
+			cell, err := excelize.CoordinatesToCellName(col+1, row+1)
+			must(tb, err)
+			must(tb, f.SetCellStr("Sheet1", cell, v))
+		}
+	}
+	var buf bytes.Buffer
+	must(tb, f.Write(&buf))
+	return buf.Bytes()
+}
+
+func nobody(int) bool     { return false }
+func oneInTen(i int) bool { return i%10 == 3 }
+
+// excelizeReads is how long excelize's row iterator takes for a workbook.
+func excelizeReads(tb testing.TB, book []byte) time.Duration {
+	start := time.Now()
+	f, err := excelize.OpenReader(bytes.NewReader(book))
+	must(tb, err)
+	defer f.Close()
+	rows, err := f.Rows("Sheet1")
+	must(tb, err)
+	for rows.Next() {
+		_, err := rows.Columns()
+		must(tb, err)
+	}
+	must(tb, rows.Error())
+	return time.Since(start)
+}
+
+// benchOnEach runs a benchmark against every database that there is.
+func benchOnEach(b *testing.B, bench func(b *testing.B, s server)) {
+	for _, s := range servers() {
+		b.Run(s.name, func(b *testing.B) { bench(b, s) })
+	}
+}
+
+func engine(tb testing.TB, users usersync.UserStore) *usersync.Engine {
+	eng, err := usersync.New(users, memory.NewBaselines())
+	must(tb, err)
+	return eng
+}
+
+func preview(tb testing.TB, eng *usersync.Engine, book []byte) *usersync.Plan {
+	source := usersync.XLSX(bytes.NewReader(book), int64(len(book)))
+	plan, err := eng.Preview(context.Background(), usersync.DefaultConfig("Staff"), source)
+	must(tb, err)
+	return plan
+}
+
+// BenchmarkCreate creates users and takes the write stage, once over bare inserts of many rows each into
+// a table with the same values and indexes (at most 1.5).
+func BenchmarkCreate(b *testing.B) {
+	n := benchRows()
+	book := staffBook(b, n, nobody)
+	benchOnEach(b, func(b *testing.B, s server) {
+		var ours, bare time.Duration
+		for b.Loop() {
+			db := s.open(b)
+			eng := engine(b, readyMade(b, s, db, usersync.DefaultSchema()))
+			plan := preview(b, eng, book)
+			start := time.Now()
+			run, err := eng.Apply(context.Background(), plan)
+			ours += time.Since(start)
+			must(b, err)
+			if run.Counts().Created != n {
+				b.Fatal(run.Counts())
+			}
+			bare += bareInserts(b, s, db, n)
+		}
+		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ratio/bare")
+		b.ReportMetric(float64(n)*float64(b.N)/ours.Seconds(), "rows/s")
+	})
+}
+
+// bareInserts writes the same values in one transaction, 500 rows at a time.
+func bareInserts(b *testing.B, s server, db *sql.DB, n int) time.Duration {
+	text, name := "TEXT", "TEXT"
+	if s.dialect == sqlstore.MySQL {
+		name = "VARCHAR(255)"
+	}
+	columns := []string{"id " + name + " PRIMARY KEY", "c0 " + name + " UNIQUE", "c1 " + name + " UNIQUE"}
+	for i := 2; i < 24; i++ {
+		columns = append(columns, fmt.Sprintf("c%d %s", i, text))
+	}
+	exec(b, db, "CREATE TABLE bare ("+strings.Join(columns, ", ")+")")
+	start := time.Now()
+	tx, err := db.Begin()
+	must(b, err)
+	for first := 0; first < n; first += 500 {
+		insertBare(b, s, tx, first, min(500, n-first))
+	}
+	must(b, tx.Commit())
+	return time.Since(start)
+}
+
+func insertBare(b *testing.B, s server, tx *sql.Tx, first, count int) {
+	var text strings.Builder
+	text.WriteString("INSERT INTO bare VALUES ")
+	var args []any
+	for i := first; i < first+count; i++ {
+		text.WriteString([]string{"(", ", ("}[min(i-first, 1)])
+		for j, v := range append([]string{fmt.Sprintf("0199-%020d", i)}, staffValues(i, false)...) {
+			args = append(args, v)
+			mark := "?"
+			if s.dialect == sqlstore.PostgreSQL {
+				mark = "$" + strconv.Itoa(len(args))
+			}
+			text.WriteString([]string{"", ", "}[min(j, 1)] + mark)
+		}
+		text.WriteString(")")
+	}
+	_, err := tx.Exec(text.String(), args...)
+	must(b, err)
+}
+
+// BenchmarkPreview previews against as many users, 10 % of them differing, over excelize reading the same
+// file (at most 0.30, SQLite 0.35; 60 allocations a row), and applies (at most 1.4 of the preview alone).
+func BenchmarkPreview(b *testing.B) {
+	n := benchRows()
+	before, book := staffBook(b, n, nobody), staffBook(b, n, oneInTen)
+	benchOnEach(b, func(b *testing.B, s server) {
+		eng := engine(b, readyMade(b, s, s.open(b), usersync.DefaultSchema()))
+		_, err := eng.Apply(context.Background(), preview(b, eng, before))
+		must(b, err)
+		var start, end runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&start)
+		var plan *usersync.Plan
+		for b.Loop() {
+			plan = preview(b, eng, book)
+		}
+		runtime.ReadMemStats(&end)
+		if got := plan.Counts(); got.Updated != n/10 || got.Unchanged != n-n/10 {
+			b.Fatal(got)
+		}
+		ours := b.Elapsed() / time.Duration(b.N)
+		began := time.Now()
+		_, err = eng.Apply(context.Background(), plan)
+		must(b, err)
+		b.ReportMetric((ours+time.Since(began)).Seconds()/ours.Seconds(), "ratio/apply")
+		b.ReportMetric(ours.Seconds()/excelizeReads(b, book).Seconds(), "ratio/excelize")
+		b.ReportMetric(float64(end.Mallocs-start.Mallocs)/float64(b.N)/float64(n), "allocs/row")
+	})
+}
