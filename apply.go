@@ -11,17 +11,19 @@ import (
 // applyJob is one Apply under way.
 type applyJob struct {
 	*Engine
-	schema *schema // the plan's, which may come from a Previewer
-	plan   *Plan
-	opt    applyOptions
-	actor  Actor
-	run    *Run
-	held   map[int32]Reason  // entries that are not written after all, and why
-	again  map[int32]User    // users as they were just before the run, where a hook is asked about them
-	keyNow map[int32]string  // keys, folded, of users who have another key than their row
-	before map[int32][]int32 // entries that free the values that an entry takes
-	keeps  map[int32]bool    // entries of which a part failed
-	at     Stage             // what was told last
+	schema   *schema // the plan's, which may come from a Previewer
+	plan     *Plan
+	opt      applyOptions
+	actor    Actor
+	run      *Run
+	held     map[int32]Reason  // entries that are not written after all, and why
+	again    map[int32]User    // users as they were just before the run, where a hook is asked about them
+	keyNow   map[int32]string  // keys, folded, of users who have another key than their row
+	before   map[int32][]int32 // entries that free the values that an entry takes
+	keeps    map[int32]bool    // entries of which a part failed
+	at       Stage             // what was told last
+	welcomed map[int32]bool    // created users whose mail was seen to
+	tried    bool              // something may have been written
 }
 
 // claim makes sure that a plan is applied once, and one plan at a time for a configuration. The job is
@@ -43,16 +45,17 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 		return nil, nil
 	}
 	w := &applyJob{Engine: e, schema: plan.schema, plan: plan, actor: plan.Actor, held: map[int32]Reason{},
-		again: map[int32]User{}, keyNow: map[int32]string{}, keeps: map[int32]bool{}}
+		again: map[int32]User{}, keyNow: map[int32]string{}, keeps: map[int32]bool{},
+		welcomed: map[int32]bool{}}
 	for _, opt := range opts {
 		opt.apply(&w.opt)
 	}
 	if w.opt.actor != nil {
 		w.actor = *w.opt.actor
 	}
-	w.run = &Run{ID: rand.Text(), PlanID: plan.ID, ConfigID: plan.Config.ID, ConfigName: plan.Config.Name,
+	w.run = &Run{ID: rand.Text(), PlanID: plan.ID, ConfigID: plan.cfg.ID, ConfigName: plan.cfg.Name,
 		Actor: w.actor, Source: plan.Source, plan: plan, status: RunRunning}
-	if err := e.lease(plan.Config.ID, w.run.ID); err != nil {
+	if err := e.lease(w.run); err != nil {
 		<-plan.turn
 		return nil, err
 	}
@@ -61,13 +64,13 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 }
 
 // lease makes a run the only one of its configuration.
-func (e *Engine) lease(configID, runID string) error {
+func (e *Engine) lease(run *Run) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if other, busy := e.running[configID]; busy {
-		return &InProgressError{RunID: other}
+	if other, busy := e.running[run.ConfigID]; busy {
+		return &InProgressError{RunID: other.ID}
 	}
-	e.running[configID] = runID
+	e.running[run.ConfigID] = run
 	return nil
 }
 
@@ -77,7 +80,7 @@ func (w *applyJob) release() {
 		w.plan.setRun(nil)
 	}
 	w.mu.Lock()
-	delete(w.running, w.plan.Config.ID)
+	delete(w.running, w.plan.cfg.ID)
 	w.mu.Unlock()
 	<-w.plan.turn
 }
@@ -114,28 +117,34 @@ func (w *applyJob) start(ctx context.Context) {
 	for key, at := range w.plan.cross.elsewhere {
 		w.keyNow[at] = key
 	}
-	w.log.InfoContext(ctx, "usersync: run started", "config", w.plan.Config.ID, "plan", w.plan.ID, "run", w.run.ID)
+	w.log.InfoContext(ctx, "usersync: run started", "config", w.plan.cfg.ID, "plan", w.plan.ID, "run", w.run.ID)
 }
 
-// end closes the run's record.
-func (w *applyJob) end(ctx context.Context, err error) error {
+// end closes the run's record. A run that ended before it tried to write anything is no run: the plan can
+// be applied again.
+func (w *applyJob) end(ctx context.Context, err error) (*Run, error) {
+	if err != nil && !w.tried && !errors.Is(err, errStopped) {
+		w.run.results = nil
+		return nil, fmt.Errorf("usersync: before the first write: %w", err)
+	}
 	status := RunSucceeded
 	if err != nil {
+		w.tellUnwelcomed()
 		status = RunFailed
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			status = RunCancelled
 		}
 		err = &PartialError{Run: w.run, Err: err}
 	} else if rules := w.plan.Remembered(); rules != nil {
-		next := w.plan.Config.WithRules(rules)
-		w.run.Config = &next
+		next := w.plan.cfg.WithRules(rules)
+		w.run.NextConfig = &next
 	}
 	w.run.mu.Lock()
 	w.run.finished, w.run.status, w.run.err = w.now(), status, err
 	w.run.mu.Unlock()
-	w.log.InfoContext(ctx, "usersync: run ended", "config", w.plan.Config.ID, "run", w.run.ID,
+	w.log.InfoContext(ctx, "usersync: run ended", "config", w.plan.cfg.ID, "run", w.run.ID,
 		"status", status, "stage", w.at, "counts", w.run.Counts(), "error", loggable(err))
-	return err
+	return w.run, err
 }
 
 // loggable says what ended a run in the engine's own words: the product's errors may quote users. (A10)
@@ -165,7 +174,8 @@ func (w *applyJob) write(ctx context.Context) error {
 		return err
 	}
 	w.progressed(ctx, StageFinish, 0, 1)
-	if err := w.saveBaseline(ctx, w.plan.Config.ID, w.baseline()); err != nil {
+	w.tried = true
+	if err := w.saveBaseline(ctx, w.plan.cfg.ID, w.baseline()); err != nil {
 		return err
 	}
 	w.progressed(ctx, StageFinish, 1, 1)
@@ -254,6 +264,7 @@ func (w *applyJob) tryBatch(ctx context.Context, stage Stage, steps []step) (fai
 	for i := range steps {
 		changes[i] = w.change(&steps[i])
 	}
+	w.tried = true
 	outcomes, err := w.writeUsers(ctx, changes)
 	if err != nil {
 		for _, s := range steps {
@@ -298,15 +309,12 @@ func (w *applyJob) keyAfter(e *entry, s *step) string {
 
 func (w *applyJob) activeAfter(e *entry, op Op) bool {
 	switch op {
-	case OpCreate:
-		return e.wish != wantsInactive
 	case OpActivate:
 		return true
 	case OpDeactivate:
 		return false
 	}
-	return e.account == activeAccount && e.more.op != OpDeactivate || e.more.op == OpActivate ||
-		e.more.op == OpCreate && e.wish != wantsInactive
+	return e.takesSeat() || e.account == activeAccount && e.more.op != OpDeactivate
 }
 
 // record keeps an outcome and tells whether it is good.

@@ -246,12 +246,14 @@ func TestGuardConfirmed(t *testing.T) {
 	o.apply(plan, usersync.ConfirmDeactivations(10))
 }
 
-// A2: a number that needs no confirmation does no harm.
+// A2: whoever confirmed another number saw another plan, also where no confirmation is needed.
 func TestGuardConfirmedInVain(t *testing.T) {
 	o := newOffice(t, []string{"anna", "bert"})
 	o.had("anna", "bert")
 	o.cfg.Guard = usersync.DefaultConfig("x").Guard
-	o.apply(o.preview("anna"), usersync.ConfirmDeactivations(7))
+	plan := o.preview("anna")
+	require.ErrorIs(t, o.refused(plan, usersync.ConfirmDeactivations(7)), usersync.ErrGuard)
+	o.apply(plan, usersync.ConfirmDeactivations(1))
 }
 
 // A2: a file without a valid row while there is a baseline.

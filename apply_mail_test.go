@@ -117,7 +117,7 @@ func TestWelcomePanics(t *testing.T) {
 	require.ErrorAs(t, why, &p)
 	require.Equal(t, "Mailer.SendWelcome", p.Call)
 	require.Equal(t, []string{"anna@example.com"}, o.mailed())
-	require.Equal(t, usersync.RunCounts{Created: 3, Mails: 1}, run.Counts())
+	require.Equal(t, usersync.RunCounts{Created: 3, Mails: 1, Warnings: 2}, run.Counts())
 }
 
 // A5, A8: no mail is sent once the context is done, even by a mailer that does not look at it.
@@ -130,7 +130,7 @@ func TestWelcomeCancelled(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, usersync.RunCancelled, run.Status())
 	require.Equal(t, []string{"anna@example.com"}, o.mailed())
-	require.Equal(t, usersync.RunCounts{Created: 2, Mails: 1}, run.Counts())
+	require.Equal(t, usersync.RunCounts{Created: 2, Mails: 1, Warnings: 1}, run.Counts())
 	require.Empty(t, o.members())
 }
 

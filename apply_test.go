@@ -418,7 +418,7 @@ func TestApply(t *testing.T) {
 	require.Equal(t, clock, run.Started)
 	require.Equal(t, clock, run.Finished())
 	require.NoError(t, run.Err())
-	require.Nil(t, run.Config)
+	require.Nil(t, run.NextConfig)
 	require.Equal(t, o.user("emil").ID, runRow(t, run, "emil").UserID, "a created user has its id")
 	require.Equal(t, run.ID, o.baseline().RunID)
 
@@ -622,8 +622,8 @@ func TestApplyUnresolved(t *testing.T) {
 	require.NoError(t, plan.Resolve(usersync.Decision{Row: 3, Field: "title", Choice: usersync.KeepCurrent, Remember: true}))
 	run := o.apply(plan)
 	require.Equal(t, []string{"anna title=Lead", "bert title=Dev", "carl title=Dev"}, o.everybody())
-	require.Equal(t, usersync.KeepDestination, run.Config.Rule("title").Strategy)
-	require.Equal(t, o.cfg.Revision+1, run.Config.Revision)
+	require.Equal(t, usersync.KeepDestination, run.NextConfig.Rule("title").Strategy)
+	require.Equal(t, o.cfg.Revision+1, run.NextConfig.Revision)
 }
 
 // K4: what was to be remembered is not, unless the run succeeds.
@@ -635,7 +635,7 @@ func TestApplyRemembersOnlySuccess(t *testing.T) {
 	o.bases.fail = errOffice
 	run, why := o.partial(plan)
 	require.ErrorIs(t, why, errOffice)
-	require.Nil(t, run.Config)
+	require.Nil(t, run.NextConfig)
 }
 
 // A6

@@ -8,12 +8,15 @@ type arena struct {
 	chunk strings.Builder
 }
 
-const arenaChunk = 32 << 10
+const (
+	arenaChunk = 32 << 10
+	arenaLong  = 1 << 10
+)
 
-// keep returns a copy of s.
+// keep returns a copy of s. A long text stays where it is: many cells may share it.
 func (a *arena) keep(s string) string {
-	if s == "" {
-		return ""
+	if s == "" || len(s) > arenaLong {
+		return s
 	}
 	if a.chunk.Cap()-a.chunk.Len() < len(s) {
 		a.chunk.Reset()

@@ -149,6 +149,9 @@ func (e *Engine) writeUsers(ctx context.Context, changes []Change) (out []Outcom
 		if out[i].Err == nil && out[i].ID == "" {
 			return nil, fmt.Errorf("%w: UserStore.WriteUsers returned an outcome without an id", ErrInvalid)
 		}
+		if id := changes[i].UserID; out[i].Err == nil && id != "" && out[i].ID != id {
+			return nil, fmt.Errorf("%w: UserStore.WriteUsers returned an outcome of user %q for a change of %q", ErrInvalid, out[i].ID, id)
+		}
 	}
 	return out, nil
 }

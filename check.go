@@ -57,7 +57,10 @@ type memoValue struct {
 	refused *Reason
 }
 
-const memoLimit = 10_000
+const (
+	memoLimit = 10_000
+	memoText  = 128 // bytes; what is longer is hardly ever the same
+)
 
 func newChecker(s *schema, cfg *Config, cols *columns, rules []fieldRule) *checker {
 	c := &checker{schema: s, cfg: cfg, columns: cols, rules: rules, memo: map[memoKey]memoValue{}}
@@ -136,6 +139,9 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 		return
 	}
 	text, left := clean(text)
+	if f.identifier && left == 0 {
+		left = innerBreak(out.cells[cell.Col])
+	}
 	if left != 0 && !c.character(out, f, left) || text == "" {
 		return
 	}
@@ -185,7 +191,7 @@ func (c *checker) clearField(out *checked, f *field) {
 
 // canonical is field.canonical with a memory for the kinds that are slow.
 func (c *checker) canonical(f *field, text string) (string, *Reason) {
-	if f.Kind != KindLocale && f.Kind != KindTimeZone && f.words == nil {
+	if f.Kind != KindLocale && f.Kind != KindTimeZone && f.words == nil || len(text) > memoText {
 		return f.canonical(text)
 	}
 	key := memoKey{f.index, text}

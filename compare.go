@@ -26,6 +26,7 @@ type match struct {
 	protected bool
 	others    []string // ids of users who may be meant, where user is nil
 	names     []string // of the same
+	byMatch   bool     // a match field found somebody
 }
 
 // entry compares a row with its user. Everything of the row that the plan needs is copied.

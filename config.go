@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -165,7 +166,7 @@ func ParseConfig(data []byte) (Config, error) {
 	if err := dec.Decode(&cfg); err != nil {
 		return Config{}, fmt.Errorf("usersync: configuration: %w", err)
 	}
-	if dec.More() {
+	if _, err := dec.Token(); err != io.EOF {
 		return Config{}, fmt.Errorf("usersync: configuration: there is more text after the JSON object")
 	}
 	if cfg.ID == "" {
@@ -180,6 +181,12 @@ func (c Config) Rule(field string) Rule {
 		return r
 	}
 	return Rule{Strategy: c.DefaultRule}
+}
+
+// clone is a copy that shares no map.
+func (c Config) clone() Config {
+	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
+	return c
 }
 
 // WithRules returns a copy with those rules replaced or added and the next revision number.
@@ -248,6 +255,8 @@ func (c Config) validateRule(s *schema, name string, bad *problems) {
 		bad.add(path+".strategy", "only list fields can be merged")
 	case r.Strategy == AskAtRuntime && f.Secret:
 		bad.add(path+".strategy", "a secret cannot be shown to ask about it")
+	case r.Strategy == ForceValue && f.Secret:
+		bad.add(path+".strategy", "a secret cannot stand in a configuration, which is shown")
 	case r.Strategy == ForceValue && i == s.key:
 		bad.add(path+".strategy", "the key cannot be the same for every user")
 	case r.Strategy == ForceValue && (f.Unique == MustBeUnique || f.Match != ""):

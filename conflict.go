@@ -68,6 +68,9 @@ func prepareRules(s *schema, cfg *Config) []fieldRule {
 // canonicalOf is the canonical form of a value that is known to be valid.
 func canonicalOf(f *field, value string) string {
 	text, _ := clean(value)
+	if text == "" {
+		return ""
+	}
 	v, _ := f.canonical(text)
 	return v
 }

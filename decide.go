@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"maps"
+	"sort"
 )
 
 // Choice is the answer to a conflict.
@@ -87,8 +88,11 @@ func (c choice) public() Choice {
 func (p *Plan) Resolve(decisions ...Decision) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.schema == nil {
+		return fmt.Errorf("%w: the plan does not come from Preview", ErrInvalid)
+	}
 	if p.run != nil {
-		return fmt.Errorf("%w: the plan was already applied by run %s", ErrInvalid, p.run.ID)
+		return fmt.Errorf("%w: the plan is being, or was, applied by run %s", ErrInvalid, p.run.ID)
 	}
 	var bad problems
 	for i, d := range decisions {
@@ -112,8 +116,13 @@ func (p *Plan) checkDecision(path string, d Decision, bad *problems) {
 	if d.Remember && d.Field == "" {
 		bad.add(path+".remember", "needs a field to remember the choice for")
 	}
-	if d.Row != 0 && d.Field != "" && !p.hasConflict(d) {
+	switch {
+	case d.Row < 0:
+		bad.add(path+".row", "cannot be negative")
+	case d.Row != 0 && d.Field != "" && !p.hasConflict(d):
 		bad.add(path, "row %d has no conflict in %s", d.Row, d.Field)
+	case d.Remember && !p.hasConflict(d):
+		bad.add(path+".remember", "there is no conflict in %s to remember the answer to", d.Field)
 	}
 }
 
@@ -125,8 +134,13 @@ func (p *Plan) hasConflict(d Decision) bool {
 
 // eachConflict calls do for every conflict that a decision is about.
 func (p *Plan) eachConflict(d Decision, do func(*setting)) {
-	for i := range p.entries[:p.rows] {
-		e := &p.entries[i]
+	rows := p.entries[:p.rows]
+	if d.Row != 0 { // rows come by increasing number
+		at := sort.Search(len(rows), func(i int) bool { return int(rows[i].number) >= d.Row })
+		rows = rows[at:min(at+1, len(rows))]
+	}
+	for i := range rows {
+		e := &rows[i]
 		if e.more == nil || d.Row != 0 && d.Row != int(e.number) {
 			continue
 		}
@@ -145,11 +159,14 @@ func (p *Plan) decide(d Decision) {
 		answer, strategy = keepCurrent, KeepDestination
 	}
 	p.eachConflict(d, func(s *setting) { s.choice = answer })
-	if d.Remember {
+	switch {
+	case d.Remember:
 		if p.remember == nil {
 			p.remember = map[string]Rule{}
 		}
 		p.remember[d.Field] = Rule{Strategy: strategy}
+	case d.Row == 0: // another answer for the whole field, or for all of them
+		maps.DeleteFunc(p.remember, func(field string, _ Rule) bool { return d.Field == "" || d.Field == field })
 	}
 }
 
@@ -157,6 +174,9 @@ func (p *Plan) decide(d Decision) {
 func (p *Plan) Remembered() map[string]Rule {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.remember) == 0 {
+		return nil
+	}
 	return maps.Clone(p.remember)
 }
 
@@ -188,7 +208,7 @@ func (p *Plan) classifyEntry(e *entry) {
 	if e.number == 0 {
 		return
 	}
-	v := classify(&p.Config, p.facts(e))
+	v := classify(&p.cfg, p.facts(e))
 	e.class = v.class
 	m := e.and()
 	m.op, m.verdict = v.op, v.reasons(e)
@@ -209,22 +229,19 @@ func (v verdict) reasons(e *entry) []Reason {
 	return out
 }
 
-// staysElsewhere tells that the entry's user keeps a key that is another than the file's.
-func (p *Plan) staysElsewhere(entry int32) bool {
-	e := &p.entries[entry]
-	if !e.has(isElsewhere) {
-		return false
+// asked are the fields that the authorizer is asked about: those that are written. Where the schema has
+// no status field, it is asked about a change of the status all the same. (A11)
+func (p *Plan) asked(e *entry) []string {
+	var fields []string
+	if p.schema.status < 0 && (e.more.op == OpDeactivate || e.more.op == OpActivate) {
+		fields = append(fields, p.schema.Status)
 	}
-	set := e.setting(p.schema.key)
-	return set == nil || !set.writes()
-}
-
-// nameAfter is the key field of the entry's user as it is after the run.
-func (p *Plan) nameAfter(entry int32) string {
-	if p.staysElsewhere(entry) {
-		return p.cross.stored[entry]
+	for i := range e.more.settings {
+		if s := &e.more.settings[i]; s.writes() {
+			fields = append(fields, p.schema.fields[s.field].Name)
+		}
 	}
-	return p.entries[entry].name
+	return fields
 }
 
 // place names the column of a field and, in a workbook, its cell in the entry's row.

@@ -22,7 +22,7 @@ type Engine struct {
 	bases BaselineStore
 
 	mu      sync.Mutex
-	running map[string]string // configuration → run that is under way
+	running map[string]*Run // by configuration
 }
 
 // NewPreviewer makes a Previewer. baselines may be nil: then nobody has left the file. All that is wrong
@@ -56,7 +56,7 @@ func New(users UserStore, baselines BaselineStore, opts ...Option) (*Engine, err
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{Previewer: p, store: users, bases: baselines, running: map[string]string{}}, nil
+	return &Engine{Previewer: p, store: users, bases: baselines, running: map[string]*Run{}}, nil
 }
 
 // Schema returns the schema that the engine works with.
@@ -110,5 +110,13 @@ func (e *Engine) Apply(ctx context.Context, plan *Plan, opts ...ApplyOption) (*R
 		return nil, err
 	}
 	w.start(ctx)
-	return w.run, w.end(ctx, w.write(ctx))
+	return w.end(ctx, w.write(ctx))
+}
+
+// Running returns the run of a configuration that this engine has under way, nil if there is none: to
+// show how far it is while Apply has not returned.
+func (e *Engine) Running(configID string) *Run {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.running[configID]
 }

@@ -160,7 +160,7 @@ func ExamplePlan_Resolve() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(run.Counts().Updated, "updated; save revision", run.Config.Revision, "with region:", run.Config.Rule("region").Strategy)
+	fmt.Println(run.Counts().Updated, "updated; save revision", run.NextConfig.Revision, "with region:", run.NextConfig.Rule("region").Strategy)
 	// Output:
 	// row 2, region: "n" or "s"?
 	// row 3, mail: "bert@example.com" or "bert@example.org"?

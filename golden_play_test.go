@@ -228,8 +228,8 @@ func (g *golden) apply(t *testing.T, dir string, plan *usersync.Plan) {
 	for _, mail := range g.mailer.Sent() {
 		fmt.Fprintf(&g.out, "mail     to %s, in %q\n", mail.Email, mail.Locale)
 	}
-	if run.Config != nil {
-		fmt.Fprintf(&g.out, "config   revision %d: %v\n", run.Config.Revision, run.Config.Rules)
+	if run.NextConfig != nil {
+		fmt.Fprintf(&g.out, "config   revision %d: %v\n", run.NextConfig.Revision, run.NextConfig.Rules)
 	}
 	g.baseline(t)
 	again, err := g.eng.Preview(t.Context(), g.config, g.source(dir), usersync.By(g.actor()))

@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"time"
@@ -8,6 +9,13 @@ import (
 
 // planFormat is the version of the JSON form of plans.
 const planFormat = 1
+
+// MarshalJSON gives what WriteJSON writes.
+func (p *Plan) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	err := p.WriteJSON(&b)
+	return b.Bytes(), err
+}
 
 // WriteJSON writes the whole plan as one JSON object, row by row, for other programs to read: who, when,
 // which file, the counts, what keeps it from being applied, and every row with its changes and reasons.

@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"errors"
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -106,6 +107,19 @@ func isInvisible(r rune) bool {
 	}
 	return unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) || 0xFE00 <= r && r <= 0xFE0F ||
 		0xE0100 <= r && r <= 0xE01EF
+}
+
+// innerBreak finds a line break or tab inside a text, which an identifier cannot have; 0 if there is none.
+func innerBreak(s string) rune {
+	if isPlain(s) {
+		return 0
+	}
+	for _, r := range strings.TrimFunc(s, isEdge) {
+		if isLineBreak(r) {
+			return r
+		}
+	}
+	return 0
 }
 
 // codePoint names a character as Unicode does, "U+200B".
@@ -213,6 +227,7 @@ func canonTimeZone(f *field, text string) (string, *Reason) {
 }
 
 // canonPhone takes 3 to 15 digits (E.164), which may start with + and end with an extension.
+// An identifier is kept as its digits, so that a store can look it up.
 func canonPhone(f *field, text string) (string, *Reason) {
 	number, extension := text, ""
 	if i := strings.IndexAny(text, "xXeE"); i > 0 {
@@ -221,6 +236,9 @@ func canonPhone(f *field, text string) (string, *Reason) {
 	digits := countDigits(strings.TrimPrefix(number, "+"))
 	if digits < 3 || digits > 15 || countDigits(extension) < 0 || number != text && extension == "" {
 		return "", f.refuse(CodeBadPhone, "value", text)
+	}
+	if f.identifier {
+		return foldPhone(text), nil
 	}
 	return text, nil
 }
@@ -300,11 +318,21 @@ func (f *field) canonicalItem(text string) (string, *Reason) {
 		return "", f.refuse(CodeBadPattern, "value", text, "expected", f.patternHelp())
 	}
 	if f.Check != nil {
-		if err := f.Check(v); err != nil {
+		if err := f.callCheck(v); err != nil {
 			return "", f.refuseBy(err, text)
 		}
 	}
 	return v, nil
+}
+
+// callCheck calls the product's own check; a panic in it refuses the value.
+func (f *field) callCheck(v string) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("could not be checked: the product's check of this field failed")
+		}
+	}()
+	return f.Check(v)
 }
 
 func (f *field) checkLength(v string) *Reason {
@@ -344,7 +372,7 @@ func (f *field) refuseBy(err error, text string) *Reason {
 	var own *FieldError
 	if errors.As(err, &own) && own.Code != "" {
 		r := errorReason(own.Code).in(f.Name)
-		r.Params = own.Params
+		r.Params = maps.Clone(own.Params)
 		return &r
 	}
 	if f.Secret {

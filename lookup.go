@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -52,6 +53,10 @@ func (j *previewJob) findFolded(ctx context.Context, field int, values []string)
 	for i := range users {
 		slab[i] = &users[i]
 		v := Fold(users[i].Values.raw(name, field))
+		if v == "" { // nobody was asked for by it; without it, everybody would look new
+			return nil, fmt.Errorf("%w: UserReader.FindUsers returned user %s without %s, by which it was asked",
+				ErrInvalid, users[i].ID, name)
+		}
 		if by[v] == nil {
 			by[v] = slab[i : i+1 : i+1]
 			continue
@@ -92,6 +97,7 @@ func (f *finder) match(r *checked) match {
 		value := matchValue(&f.schema.fields[field], r)
 		look(field, value, f.byMatch[slot][value])
 	}
+	m.byMatch = len(m.others) > 0
 	look(f.schema.key, r.key, f.byKey[r.key])
 	if len(m.others) > 1 {
 		if m.reasons == nil {
@@ -127,8 +133,13 @@ func (j *previewJob) findOwners(ctx context.Context, first int) error {
 		f := &j.schema.fields[field]
 		var values []string
 		for i := range j.plan.entries[first:] {
-			if s := j.plan.entries[first+i].setting(field); s != nil && s.new != "" {
-				values = append(values, Fold(s.new))
+			s := j.plan.entries[first+i].setting(field)
+			if s == nil || s.new == "" {
+				continue
+			}
+			if v := Fold(s.new); !j.wanted[slot][v] {
+				j.wanted[slot][v] = true
+				values = append(values, v)
 			}
 		}
 		by, err := j.findFolded(ctx, field, values)

@@ -15,7 +15,7 @@ import (
 type Plan struct {
 	// ID names the plan for ever.
 	ID string
-	// Config is the configuration as it was at the preview.
+	// Config is the configuration as it was at the preview, to show; changing it changes nothing.
 	Config Config
 	// Actor is the person who asked for the preview.
 	Actor Actor
@@ -32,6 +32,7 @@ type Plan struct {
 	// Seats is what the license checker said, nil without one.
 	Seats *Seats
 
+	cfg     Config
 	schema  *schema
 	columns *columns
 
@@ -81,12 +82,51 @@ type more struct {
 
 func (e *entry) has(f flags) bool { return e.flags&f != 0 }
 
+// creates tells that the entry creates a user.
+func (e *entry) creates() bool { return e.more != nil && e.more.op == OpCreate }
+
+// takesSeat tells that the user is active after a creation or activation. (A1, B3)
+func (e *entry) takesSeat() bool {
+	return e.more != nil && (e.more.op == OpActivate || e.more.op == OpCreate && e.wish != wantsInactive)
+}
+
+// setting is the entry's setting of a field, nil if there is none.
+func (e *entry) setting(field int) *setting {
+	if e.more == nil {
+		return nil
+	}
+	for i := range e.more.settings {
+		if int(e.more.settings[i].field) == field {
+			return &e.more.settings[i]
+		}
+	}
+	return nil
+}
+
 // and gives the entry room for more.
 func (e *entry) and() *more {
 	if e.more == nil {
 		e.more = &more{}
 	}
 	return e.more
+}
+
+// staysElsewhere tells that the entry's user keeps a key that is another than the file's.
+func (p *Plan) staysElsewhere(entry int32) bool {
+	e := &p.entries[entry]
+	if !e.has(isElsewhere) {
+		return false
+	}
+	set := e.setting(p.schema.key)
+	return set == nil || !set.writes()
+}
+
+// nameAfter is the key field of the entry's user as it is after the run.
+func (p *Plan) nameAfter(entry int32) string {
+	if p.staysElsewhere(entry) {
+		return p.cross.stored[entry]
+	}
+	return p.entries[entry].name
 }
 
 // Row is one row of a plan, or one user who left the file.
@@ -106,7 +146,8 @@ type Row struct {
 	Op Op `json:"op,omitempty"`
 	// Changes are the fields that are written, in the schema's order.
 	Changes []FieldChange `json:"changes,omitempty"`
-	// Reasons say why: errors first, then warnings, then notes.
+	// Reasons say why: errors first, then warnings, then notes. In a run, what became of the row comes
+	// last.
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
@@ -203,7 +244,7 @@ func (e *entry) count(c *Counts) {
 		c.Activations++
 	case e.more.op == OpDeactivate:
 		c.Deactivations++
-	case e.more.op == OpCreate && e.wish != wantsInactive:
+	case e.takesSeat():
 		c.SeatsNeeded++
 	}
 }
@@ -279,7 +320,11 @@ func (p *Plan) row(i int) Row {
 
 // sorted gives the reasons by level: errors, warnings, notes.
 func (m *more) sorted() []Reason {
-	out := slices.Concat(m.own, m.cross, m.verdict)
+	return sortReasons(slices.Concat(m.own, m.cross, m.verdict))
+}
+
+// sortReasons puts errors first, then warnings, then notes.
+func sortReasons(out []Reason) []Reason {
 	rank := func(r Reason) int { return slices.Index([]Level{LevelError, LevelWarning, LevelNote}, r.Level) }
 	slices.SortStableFunc(out, func(a, b Reason) int { return cmp.Compare(rank(a), rank(b)) })
 	return out
@@ -337,11 +382,12 @@ func seatsShort(s Seats, needed int) error {
 // guard tells that the guard holds the plan back. confirmed is the number of deactivations that a person
 // confirmed, nil for none. (A2)
 func (p *Plan) guard(c Counts, confirmed *int) error {
-	empty := p.Baseline > 0 && !p.columns.corrects && c.New+c.Updated+p.validSkipped() == 0
-	if p.Config.Guard.Off || !empty && !p.Config.Guard.exceeded(c.Deactivations, p.Baseline) {
+	empty := p.columns != nil && p.Baseline > 0 && !p.columns.corrects && c.New+c.Updated+p.validSkipped() == 0
+	switch {
+	case confirmed != nil && *confirmed == c.Deactivations:
 		return nil
-	}
-	if confirmed != nil && *confirmed == c.Deactivations {
+	case confirmed != nil: // whoever confirmed saw another plan
+	case p.cfg.Guard.Off || !empty && !p.cfg.Guard.exceeded(c.Deactivations, p.Baseline):
 		return nil
 	}
 	return &GuardError{Deactivations: c.Deactivations, Baseline: p.Baseline, NoValidRow: empty, Confirmed: confirmed}

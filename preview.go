@@ -31,6 +31,7 @@ type previewJob struct {
 	keyless []int32            // rows that may be anyone
 	links   map[string]string  // folded references, each once
 	walked  map[string]bool    // keys that findReferences has followed
+	wanted  []map[string]bool  // by unique slot: values whose owners were looked up
 }
 
 // begin checks what can be checked before the file is read, and opens it.
@@ -39,6 +40,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	for _, opt := range opts {
 		opt.preview(&o)
 	}
+	cfg = cfg.clone()
 	if err := cfg.validate(p.schema); err != nil {
 		return nil, err
 	}
@@ -53,12 +55,12 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
+	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
 		BaselineRun: base.RunID, Baseline: len(base.Members), turn: make(chan struct{}, 1)}
 	plan.cross = newCrossing(p.schema)
 	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema)}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -69,6 +71,14 @@ func newCrossing(s *schema) crossing {
 		x.owners[i] = map[string][]owner{}
 	}
 	return x
+}
+
+func newWanted(s *schema) []map[string]bool {
+	wanted := make([]map[string]bool, len(s.unique))
+	for i := range wanted {
+		wanted[i] = map[string]bool{}
+	}
+	return wanted
 }
 
 func (j *previewJob) close() {
@@ -192,7 +202,8 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 		} else {
 			x.byKey[e.key] = at
 		}
-	} else if e.userID == "" {
+	}
+	if j.mayBeAnyone(e, r, m) {
 		j.keyless = append(j.keyless, e.number)
 	}
 	for _, id := range m.others {
@@ -218,6 +229,24 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 		}
 	}
 	j.noteLinks(m.user)
+}
+
+// mayBeAnyone tells a row that does not say for sure whom it is about: its key cannot be read, its cells
+// have moved, or the field by which it would be found is broken. (B5)
+func (j *previewJob) mayBeAnyone(e *entry, r *checked, m match) bool {
+	if tells(r.reasons, CodeExtraCells) {
+		return true
+	}
+	if m.byMatch {
+		return false
+	}
+	for _, field := range j.schema.match {
+		f := &j.schema.fields[field]
+		if r.states[field] == broken || f.Required == Always && r.states[field] != given {
+			return true
+		}
+	}
+	return e.key == "" && e.userID == ""
 }
 
 // seen begins a list of rows with the first one.
@@ -258,15 +287,16 @@ func (j *previewJob) authorizeRow(ctx context.Context, e *entry, u *User) error 
 	if u != nil {
 		user = *u
 	}
-	for i := range e.more.settings {
-		f := &j.schema.fields[e.more.settings[i].field]
-		refused, err := j.refusal(ctx, j.plan.Actor, user, f.Name)
+	for _, field := range j.plan.asked(e) {
+		refused, err := j.refusal(ctx, j.plan.Actor, user, field)
 		if err != nil {
 			return err
 		}
 		if refused != nil {
-			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(f.Name)
-			r.Column, r.Cell = j.plan.columns.place(int(e.number), f.index)
+			r := errorReason(CodeNotAllowed, "message", refused.Error()).in(field)
+			if i, known := j.schema.byName[field]; known {
+				r.Column, r.Cell = j.plan.columns.place(int(e.number), i)
+			}
 			e.more.own = append(e.more.own, r)
 		}
 	}

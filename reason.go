@@ -65,8 +65,8 @@ const (
 	CodeDuplicateUser Code = "duplicate_user" // user, rows
 	CodeAmbiguousUser Code = "ambiguous_user" // value, users
 	CodeMatchDiffers  Code = "match_differs"  // users, fields
-	CodeNotUnique     Code = "not_unique"     // value, user or row
-	CodeCannotOrder   Code = "cannot_order"   // value, user or row
+	CodeNotUnique     Code = "not_unique"     // value, holder: a user, or a row of the file
+	CodeCannotOrder   Code = "cannot_order"   // value, holder
 
 	// Managers (C8).
 	CodeRefUnknown    Code = "reference_unknown"       // value

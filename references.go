@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -106,7 +107,7 @@ func (st *settling) referToRow(at int32, w *writer, set *setting) {
 	if !st.comes(w.target) {
 		return
 	}
-	if t.account == noAccount && st.p.Config.NewUsers == Skip {
+	if t.account == noAccount && st.p.cfg.NewUsers == Skip {
 		st.tellRef(w, errorReason(CodeRefNotCreated, "value", set.new, "row", strconv.Itoa(int(t.number))))
 		return
 	}
@@ -170,22 +171,37 @@ func (st *settling) hasKey(entry int32) bool {
 
 // breakLoops kills every living row that writes a reference on a loop, and tells whether there were any.
 // Loops that were in the system before are not the file's fault and are left alone. (C8)
+//
+// After the first search, a new loop must pass through a row that died since, for only their links have
+// changed; but where such a row would have given its user another key, other links change with it.
 func (st *settling) breakLoops() bool {
-	var found []verdictOn
-	seen := make([]map[int32]int32, len(st.s.refs))
-	for slot := range seen {
-		seen[slot] = map[int32]int32{}
+	starts := st.changed
+	if st.searched && !slices.ContainsFunc(starts, func(at int32) bool { return st.p.entries[at].has(isElsewhere) }) {
+		st.changed = nil
+		return st.breakFrom(starts)
 	}
+	st.searched, st.changed = true, nil
+	starts = make([]int32, 0, len(st.writers))
 	for i := range st.writers {
-		w := &st.writers[i]
-		if st.dead[w.entry] {
-			continue
+		if !st.dead[st.writers[i].entry] {
+			starts = append(starts, st.writers[i].entry)
 		}
-		loop := st.loopFrom(w.entry, w.slot, seen[w.slot], int32(i)+1)
-		for at, node := range loop {
-			if _, writes := st.links[move{node, w.slot}]; writes && !st.dead[node] {
-				found = append(found, verdictOn{node, st.s.refs[w.slot],
-					errorReason(CodeRefLoop, "path", st.path(loop, at))})
+	}
+	return st.breakFrom(starts)
+}
+
+// breakFrom kills the rows on the loops that are met from some rows on.
+func (st *settling) breakFrom(starts []int32) bool {
+	var found []verdictOn
+	for slot := range st.s.refs {
+		seen := map[int32]int32{}
+		for i, start := range starts {
+			loop := st.loopFrom(start, slot, seen, int32(i)+1)
+			for at, node := range loop {
+				if _, writes := st.links[move{node, slot}]; writes && !st.dead[node] {
+					found = append(found, verdictOn{node, st.s.refs[slot],
+						errorReason(CodeRefLoop, "path", st.path(loop, at))})
+				}
 			}
 		}
 	}
@@ -357,17 +373,4 @@ func leaverForm(f *field, value string) string { return f.Name + "\x00" + f.comp
 // identifies tells whether a field's value tells a person apart: the email address and external ids.
 func (s *schema) identifies(f *field) bool {
 	return f.index == s.email || f.index != s.key && f.Match == f.Name
-}
-
-// setting is the entry's setting of a field, nil if there is none.
-func (e *entry) setting(field int) *setting {
-	if e.more == nil {
-		return nil
-	}
-	for i := range e.more.settings {
-		if int(e.more.settings[i].field) == field {
-			return &e.more.settings[i]
-		}
-	}
-	return nil
 }

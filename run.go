@@ -18,9 +18,9 @@ type Run struct {
 	Actor   Actor
 	Source  SourceInfo
 	Started time.Time
-	// Config is the configuration to save instead of the plan's, nil if no decision asked to be
+	// NextConfig is the configuration to save instead of the plan's, nil if no decision asked to be
 	// remembered or the run did not succeed.
-	Config *Config
+	NextConfig *Config
 
 	plan *Plan
 

@@ -19,7 +19,7 @@ const (
 	KindBool     Kind = "boolean"  // "true" or "false"
 	KindLocale   Kind = "locale"   // BCP 47 language tag, "en-US"
 	KindTimeZone Kind = "timezone" // IANA name, "Europe/Berlin"
-	KindPhone    Kind = "phone"    // as typed; compared by its digits
+	KindPhone    Kind = "phone"    // as typed, of an identifier its digits; compared by its digits
 	KindEnum     Kind = "enum"     // the Value of one of the field's Options
 	KindUser     Kind = "user"     // the key field of another user, such as a manager
 )
@@ -343,6 +343,9 @@ func compileField(f Field, i int, path string, bad *problems) field {
 		out.pattern = re
 	}
 	checkList(f, path, bad)
+	if f.Secret && (f.Unique != NotUnique || f.Match != "" || f.Kind == KindUser) {
+		bad.add(path+".secret", "a user reference, a unique or a match field cannot be secret: its values are shown")
+	}
 	compileWords(&out, path, bad)
 	checkSample(&out, path, bad)
 	return out

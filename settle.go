@@ -90,6 +90,9 @@ type settling struct {
 	told    map[reasonKey]bool
 	knots   map[int32]bool  // rows that died of a loop or a ring
 	levels  map[int32]int32 // of creations; see level
+
+	searched bool    // for loops, once
+	changed  []int32 // rows that died since
 }
 
 // verdictOn is a reason that is to be told to a row once all of them are found.
@@ -209,6 +212,7 @@ func (st *settling) tellAll(found []verdictOn) bool {
 func (st *settling) kill(entry int32) {
 	if !st.dead[entry] {
 		st.dead[entry] = true
+		st.changed = append(st.changed, entry)
 		st.queue = append(st.queue, entry)
 	}
 }

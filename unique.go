@@ -164,12 +164,13 @@ func peel(before map[int32][]int32, backwards bool) map[int32][]int32 {
 
 // warnShared warns of values that several users will have, where that is allowed. (C6)
 func (st *settling) warnShared() {
+	keepers := map[wantedValue]string{}
 	for i := range st.movers {
 		m := &st.movers[i]
 		if st.field(m).Unique != WarnIfShared || m.to == "" || st.dead[m.entry] {
 			continue
 		}
-		holder := st.keeper(m)
+		holder := st.keeperOnce(keepers, m)
 		if holder == "" {
 			if other := st.livingRival(int32(i)); other >= 0 {
 				holder = st.rowName(other)
@@ -179,6 +180,23 @@ func (st *settling) warnShared() {
 			st.tell(m.entry, st.s.unique[m.slot], warning(CodeNotUnique, "value", m.value, "holder", holder))
 		}
 	}
+}
+
+type wantedValue struct {
+	slot int
+	to   string
+}
+
+// keeperOnce is keeper for the time when no row dies any more: who keeps a value is found once for all who
+// want it. A row that wants a value does not have it, so that it is none of the keepers itself.
+func (st *settling) keeperOnce(known map[wantedValue]string, m *mover) string {
+	value := wantedValue{m.slot, m.to}
+	holder, done := known[value]
+	if !done {
+		holder = st.keeper(m)
+		known[value] = holder
+	}
+	return holder
 }
 
 func (st *settling) livingRival(at int32) int32 {

@@ -45,7 +45,7 @@ func (w *applyJob) seatsNeeded() int {
 		switch {
 		case e.more.op == OpDeactivate:
 			needed--
-		case e.more.op == OpActivate, e.more.op == OpCreate && e.wish != wantsInactive:
+		case e.takesSeat():
 			needed++
 		}
 	}
@@ -59,12 +59,12 @@ func (w *applyJob) checkMoved(ctx context.Context) error {
 		if current.Paused {
 			return fmt.Errorf("%w: resume %q first", ErrPaused, current.Name)
 		}
-		if current.ID != w.plan.Config.ID {
-			return fmt.Errorf("%w: IfCurrent was given configuration %q, the plan is of %q", ErrInvalid, current.ID, w.plan.Config.ID)
+		if current.ID != w.plan.cfg.ID {
+			return fmt.Errorf("%w: IfCurrent was given configuration %q, the plan is of %q", ErrInvalid, current.ID, w.plan.cfg.ID)
 		}
-		stale.Config = current.Revision != w.plan.Config.Revision
+		stale.Config = current.Revision != w.plan.cfg.Revision
 	}
-	base, err := w.loadBaseline(ctx, w.plan.Config.ID)
+	base, err := w.loadBaseline(ctx, w.plan.cfg.ID)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (w *applyJob) checkExisting(ctx context.Context, entries []int32, stale *St
 	for _, at := range entries {
 		e := &w.plan.entries[at]
 		u := byID[e.userID]
-		if moved := w.moved(e, u); moved != "" {
+		if moved := w.moved(at, u); moved != "" {
 			w.noteStale(at, moved, stale)
 			continue
 		}
@@ -139,17 +139,23 @@ func (w *applyJob) checkExisting(ctx context.Context, entries []int32, stale *St
 	return nil
 }
 
-// moved tells how a user moved since the preview, "" if not at all.
-func (w *applyJob) moved(e *entry, u *User) Moved {
+// moved tells how a user moved since the preview, "" if not at all. The key is compared even where the
+// version is the same: versions of another store, or counted anew, say nothing.
+func (w *applyJob) moved(at int32, u *User) Moved {
+	e := &w.plan.entries[at]
+	name, elsewhere := w.plan.cross.stored[at]
+	if !elsewhere {
+		name = e.name
+	}
 	switch {
 	case u == nil:
 		return MovedDeleted
-	case versionOf(u) == e.more.version:
-		return ""
-	case !e.has(isElsewhere) && Fold(u.Values.raw(w.schema.Key, w.schema.key)) != Fold(e.name):
+	case Fold(w.schema.nameOf(u)) != Fold(name):
 		return MovedRenamed
+	case versionOf(u) != e.more.version:
+		return MovedEdited
 	}
-	return MovedEdited
+	return ""
 }
 
 func (w *applyJob) checkFresh(ctx context.Context, entries []int32, stale *StaleError) error {
@@ -216,7 +222,7 @@ func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, 
 	if w.authorize == nil {
 		return nil, nil
 	}
-	for _, field := range w.asked(e) {
+	for _, field := range w.plan.asked(e) {
 		refused, err := w.refusal(ctx, w.actor, *u, field)
 		if err != nil {
 			return nil, err
@@ -227,21 +233,6 @@ func (w *applyJob) refusedNow(ctx context.Context, e *entry, u *User) (*Reason, 
 		}
 	}
 	return nil, nil
-}
-
-// asked are the fields that the authorizer is asked about: those that are written. Where the schema has
-// no status field, a deactivation is asked about all the same.
-func (w *applyJob) asked(e *entry) []string {
-	if e.more.op == OpDeactivate && w.schema.status < 0 {
-		return []string{w.schema.Status}
-	}
-	var fields []string
-	for i := range e.more.settings {
-		if s := &e.more.settings[i]; s.writes() {
-			fields = append(fields, w.schema.fields[s.field].Name)
-		}
-	}
-	return fields
 }
 
 // protectedNow tells that the entry would deactivate somebody who must stay active. u is the user only
