@@ -172,7 +172,7 @@ func (c *comparer) compare(r *checked, u *User, e *entry) {
 		case i == c.schema.status:
 			c.compareStatus(r, e)
 		case u == nil:
-			if v, by := c.rules[i].forNewUser(r.states[i], r.values[i]); v != "" && !namesSelf(f, by, v, e) {
+			if v, by := c.rules[i].forNewUser(r.states[i], r.values[i]); v != "" && !c.namesSelf(f, by, v, r, nil, e) {
 				c.buf = append(c.buf, setting{field: int32(i), by: by, new: v})
 			}
 		case r.states[i] != absent || c.rules[i].strategy == ForceValue || c.rules[i].hasDefault:
@@ -192,7 +192,7 @@ func (c *comparer) compareField(f *field, r *checked, u *User, e *entry) {
 		return // the usual case, without looking closer
 	}
 	v, by, ask, ok := rule.forExisting(f, r.states[f.index], value, f.stored(raw))
-	if !ok || namesSelf(f, by, v, e) {
+	if !ok || c.namesSelf(f, by, v, r, u, e) {
 		return
 	}
 	s := setting{field: int32(f.index), by: by, old: raw, new: v}
@@ -204,8 +204,26 @@ func (c *comparer) compareField(f *field, r *checked, u *User, e *entry) {
 
 // namesSelf tells a default or a forced value that would make a user refer to itself, which is nobody's
 // intention: the manager of all has no manager.
-func namesSelf(f *field, by Decider, value string, e *entry) bool {
-	return f.Kind == KindUser && (by == ByDefault || by == Decider(ForceValue)) && Fold(value) == Fold(e.name)
+func (c *comparer) namesSelf(f *field, by Decider, value string, r *checked, u *User, e *entry) bool {
+	if f.Kind != KindUser || by != ByDefault && by != Decider(ForceValue) {
+		return false
+	}
+	return Fold(value) == Fold(c.nameAfter(r, u, e))
+}
+
+// nameAfter is the key field of the row's user after the run: the store's, where the row gives another
+// and the rule does not take it.
+func (c *comparer) nameAfter(r *checked, u *User, e *entry) string {
+	if !e.has(isElsewhere) {
+		return e.name
+	}
+	key := &c.schema.fields[c.schema.key]
+	stored := u.Values.raw(key.Name, key.index)
+	_, _, _, writes := c.rules[key.index].forExisting(key, r.states[key.index], r.values[key.index], key.stored(stored))
+	if writes {
+		return e.name
+	}
+	return stored
 }
 
 // compareStatus shows a change of the status among the fields; an active user whom the file wants

@@ -234,10 +234,10 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 // mayBeAnyone tells a row that does not say for sure whom it is about: its key cannot be read, its cells
 // have moved, or the field by which it would be found is broken. (B5)
 func (j *previewJob) mayBeAnyone(e *entry, r *checked, m match) bool {
-	if tells(r.reasons, CodeExtraCells) {
+	switch {
+	case tells(r.reasons, CodeExtraCells), e.key == "" && e.userID == "":
 		return true
-	}
-	if m.byMatch {
+	case m.byMatch:
 		return false
 	}
 	for _, field := range j.schema.match {
@@ -246,7 +246,7 @@ func (j *previewJob) mayBeAnyone(e *entry, r *checked, m match) bool {
 			return true
 		}
 	}
-	return e.key == "" && e.userID == ""
+	return false
 }
 
 // seen begins a list of rows with the first one.

@@ -207,9 +207,28 @@ func (l *line) means(id string) bool {
 	return slices.ContainsFunc(l.found, func(u *usersync.User) bool { return u.ID == id })
 }
 
-// anyone tells that a row has no readable key and nothing else says for certain whose it is. (B5)
+// anyone tells that a row has no readable key, or no readable field to find its user by, and nothing else
+// says for certain whose it is. (B5)
 func (m *model) anyone() bool {
-	return slices.ContainsFunc(m.lines, func(l *line) bool { return l.key == "" && l.user == nil })
+	return slices.ContainsFunc(m.lines, func(l *line) bool {
+		return l.key == "" && l.user == nil || m.brokenMatch(l) && !m.foundByMatch(l)
+	})
+}
+
+func (m *model) brokenMatch(l *line) bool {
+	return slices.ContainsFunc(m.schema.Fields, func(f usersync.Field) bool {
+		state := l.cells[f.Name].state
+		return f.Match != "" && (state == isBroken || f.Required == usersync.Always && state != isGiven)
+	})
+}
+
+func (m *model) foundByMatch(l *line) bool {
+	return slices.ContainsFunc(m.schema.Fields, func(f usersync.Field) bool {
+		c := l.cells[f.Name]
+		return f.Match != "" && c.state == isGiven && slices.ContainsFunc(m.users, func(u usersync.User) bool {
+			return usersync.Fold(u.Values.Get(f.Match)) == usersync.Fold(c.value.String())
+		})
+	})
 }
 
 func (m *model) byID(id string) *usersync.User {

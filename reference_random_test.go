@@ -122,8 +122,7 @@ func (d dice) rule(s usersync.Schema, f usersync.Field, cfg *usersync.Config) {
 	if matchOnly(f) {
 		return
 	}
-	alone := f.Name == s.Key || f.Unique == usersync.MustBeUnique || f.Match != "" ||
-		f.Kind == usersync.KindUser && hasMatch(s)
+	alone := f.Name == s.Key || f.Unique == usersync.MustBeUnique || f.Match != ""
 	strategies := []usersync.Strategy{usersync.UseSource, usersync.KeepDestination, usersync.UpdateIfEmpty,
 		usersync.AskAtRuntime}
 	if !alone {
@@ -142,10 +141,6 @@ func (d dice) rule(s usersync.Schema, f usersync.Field, cfg *usersync.Config) {
 	if d.once(6) && !alone {
 		cfg.Defaults[f.Name] = fixed[f.Name][d.IntN(2)]
 	}
-}
-
-func hasMatch(s usersync.Schema) bool {
-	return slices.ContainsFunc(s.Fields, func(f usersync.Field) bool { return f.Match != "" })
 }
 
 // fixed are values that a rule or a default may have.

@@ -17,9 +17,10 @@ import "strconv"
 //  2. Dynamic errors follow from a dead row, one that is an Error: who waits for its value, or for the
 //     user that it would have created, dies too. A queue carries this on until nothing changes. Errors
 //     are only ever added, so the result does not depend on the order.
-//  3. Loops of references are sought with the links as they are after 2; every living row that writes a
-//     link on a loop dies, all at once, which may bring links of the system back: then 2 and 3 again.
-//  4. Exchanges of unique values that no order can carry out die likewise.
+//  3. Exchanges of unique values that no order can carry out die, all at once: then 2 again. They die
+//     whatever else happens, so they come before loops, which their death may open.
+//  4. Loops of references are sought with the links as they are then; every living row that writes a
+//     link on a loop dies, all at once, which may bring links of the system back: then from 2 again.
 //  5. Warnings, which depend on nothing but the outcome, come last.
 //
 // A field that waits for a decision counts as answered with the file's value. Decisions can therefore
@@ -125,7 +126,7 @@ func settle(p *Plan) {
 	for i := range st.movers {
 		st.checkOwners(int32(i))
 	}
-	for st.spread(); st.breakLoops() || st.breakExchanges(); st.spread() {
+	for st.spread(); st.breakExchanges() || st.breakLoops(); st.spread() {
 	}
 	st.warn()
 	for i := range p.entries {
