@@ -12,10 +12,10 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-// rememberedColumns are those of the table of idempotency keys: a hash of the key, and the outcome.
+// rememberedColumns are those of the table of idempotency keys: the key as keyForm has it, and the outcome.
 func rememberedColumns() []string { return []string{"change_key", "user_id", "user_version"} }
 
-// recalled takes the outcomes of changes that were made before; by has the keys of hashes.
+// recalled takes the outcomes of changes that were made before; by has the keys by keyForm.
 func (w *writer) recalled(by map[string]string) func(cells []sql.RawBytes) error {
 	return func(cells []sql.RawBytes) error {
 		w.remembered[by[string(cells[0])]] = usersync.Outcome{ID: string(cells[1]), Version: string(cells[2])}
@@ -31,10 +31,20 @@ func (w *writer) remember(ctx context.Context, run []int, out []usersync.Outcome
 	rows := make([][]any, 0, len(run))
 	for i, at := range run {
 		if key := w.changes[at].IdempotencyKey; key != "" {
-			rows = append(rows, []any{digest([]byte(key)), out[i].ID, out[i].Version})
+			rows = append(rows, []any{keyForm(key), out[i].ID, out[i].Version})
 		}
 	}
 	return w.insert(ctx, w.mapping.Remembered, rememberedColumns(), rows)
+}
+
+// keyForm is what the table has for a key. The engine's keys stand there as they are: one run's are then
+// neighbours, which indexes like. One that a collation could take for another is hashed.
+func keyForm(key string) string {
+	plain := func(r rune) bool { return '!' <= r && r <= '~' }
+	if len(key) <= 60 && key[0] != '#' && strings.IndexFunc(key, func(r rune) bool { return !plain(r) }) < 0 {
+		return key
+	}
+	return "#" + digest([]byte(key))
 }
 
 func quoteAll(d Dialect, names []string) []string {

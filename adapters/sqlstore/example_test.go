@@ -66,5 +66,5 @@ func ExampleUsers_Schema() {
 	//   "user_id" TEXT NOT NULL,
 	//   "user_version" TEXT NOT NULL,
 	//   "made_at" TIMESTAMP DEFAULT CURRENT_TIMESTAMP
-	// );
+	// ) WITHOUT ROWID;
 }

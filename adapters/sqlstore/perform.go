@@ -387,8 +387,8 @@ func (w *writer) recall(ctx context.Context, changes []usersync.Change) error {
 	by := make(map[string]string, len(changes))
 	for i := range changes {
 		if key := changes[i].IdempotencyKey; key != "" {
-			keys = append(keys, digest([]byte(key)))
-			by[digest([]byte(key))] = key
+			keys = append(keys, keyForm(key))
+			by[keyForm(key)] = key
 		}
 	}
 	for part := range slices.Chunk(keys, lookupSize) {

@@ -222,6 +222,9 @@ func (s *Users) createIndexes() []string {
 func (s *Users) createRemembered() string {
 	d, t := s.dialect, s.dialect.types()
 	names := rememberedColumns()
+	if d == SQLite {
+		t.suffix = " WITHOUT ROWID"
+	}
 	return "CREATE TABLE IF NOT EXISTS " + d.quoteTable(s.mapping.Remembered) + " (\n  " +
 		d.quote(names[0]) + " " + t.id + " NOT NULL PRIMARY KEY,\n  " +
 		d.quote(names[1]) + " " + t.folded + " NOT NULL,\n  " +
