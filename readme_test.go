@@ -4,6 +4,10 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/usersync-go/usersync"
 )
 
 // The program at the start of the README, and what it prints, are those of Example, which is compiled
@@ -23,6 +27,17 @@ func TestReadmeStart(t *testing.T) {
 	if !strings.Contains(readme, "```text\n"+output+"```") {
 		t.Errorf("the README does not show its output:\n%s", output)
 	}
+}
+
+// The configuration that README shows is one.
+func TestReadmeConfig(t *testing.T) {
+	_, after, found := strings.Cut(readText(t, "README.md"), "```json\n")
+	require.True(t, found)
+	text, _, _ := strings.Cut(after, "```")
+	cfg, err := usersync.ParseConfig([]byte(text))
+	require.NoError(t, err)
+	require.NoError(t, cfg.Validate(usersync.DefaultSchema()))
+	require.Equal(t, usersync.AskAtRuntime, cfg.Rule("title").Strategy)
 }
 
 func readText(t *testing.T, path string) string {
