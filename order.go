@@ -118,16 +118,11 @@ func (st *settling) createdFor(entry int32) []int32 {
 		if !writes {
 			continue
 		}
-		if target := st.writers[at].target; target != nobody && target != entry && st.creates(target) {
+		if target := st.writers[at].target; target != nobody && target != entry && st.p.entries[target].creates() {
 			out = append(out, target)
 		}
 	}
 	return out
-}
-
-func (st *settling) creates(entry int32) bool {
-	m := st.p.entries[entry].more
-	return m != nil && m.op == OpCreate
 }
 
 // split deactivates at once, so that the seat is free, and leaves the values for their turn.
@@ -154,7 +149,7 @@ func (st *settling) lateLinks(s step) []int32 {
 		w := &st.writers[at]
 		switch {
 		case w.target == nobody || !st.comes(w.target):
-		case s.op == OpCreate && (!st.creates(w.target) || st.levels[w.target] < s.level):
+		case s.op == OpCreate && (!st.p.entries[w.target].creates() || st.levels[w.target] < s.level):
 		default:
 			late = append(late, w.setting)
 		}

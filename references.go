@@ -196,16 +196,22 @@ func (st *settling) breakFrom(starts []int32) bool {
 	for slot := range st.s.refs {
 		seen := map[int32]int32{}
 		for i, start := range starts {
-			loop := st.loopFrom(start, slot, seen, int32(i)+1)
-			for at, node := range loop {
-				if _, writes := st.links[move{node, slot}]; writes && !st.dead[node] {
-					found = append(found, verdictOn{node, st.s.refs[slot],
-						errorReason(CodeRefLoop, "path", st.path(loop, at))})
-				}
-			}
+			found = append(found, st.onLoop(st.loopFrom(start, slot, seen, int32(i)+1), slot)...)
 		}
 	}
 	return st.tellAll(found)
+}
+
+// onLoop are the verdicts on the living rows that write a link of a loop.
+func (st *settling) onLoop(loop []int32, slot int) []verdictOn {
+	var found []verdictOn
+	for at, node := range loop {
+		if _, writes := st.links[move{node, slot}]; writes && !st.dead[node] {
+			found = append(found, verdictOn{node, st.s.refs[slot],
+				errorReason(CodeRefLoop, "path", st.path(loop, at))})
+		}
+	}
+	return found
 }
 
 // loopFrom follows references until they end or meet a place that was seen. It returns the loop that
