@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	showRun(out, first)
 
-	fmt.Fprintln(out, "4. The same file again: nothing to do.")
+	fmt.Fprintln(out, "4. The same file again: nothing changes.")
 	if plan, err = eng.Preview(ctx, cfg, upload("staff.xlsx")); err != nil {
 		return err
 	}
@@ -103,9 +103,16 @@ func upload(name string) usersync.Source {
 
 func show(out io.Writer, plan *usersync.Plan) {
 	for row := range plan.Rows() {
-		fmt.Fprintf(out, "   %3d %-12s %s\n", row.Number, row.Name, row.Class)
+		number := fmt.Sprint(row.Number)
+		if row.Number == 0 { // not in the file any more
+			number = "-"
+		}
+		fmt.Fprintf(out, "   %3s %-12s %s\n", number, row.Name, row.Class)
 		for _, c := range row.Changes {
-			if row.Class == usersync.ClassUpdated {
+			switch {
+			case c.Open:
+				fmt.Fprintf(out, "       %s: %q or %q? Somebody has to decide.\n", c.Field, c.Old, c.New)
+			case row.Class == usersync.ClassUpdated:
 				fmt.Fprintf(out, "       %s: %q becomes %q (%s)\n", c.Field, c.Old, c.New, c.By)
 			}
 		}
