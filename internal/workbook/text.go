@@ -1,10 +1,13 @@
 package workbook
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/xuri/excelize/v2"
 )
 
 // What a workbook can hold, in UTF-16 code units.
@@ -23,6 +26,26 @@ func fit(s string) string {
 		return s
 	}
 	return cutUnits(s, maxCell-units(cutMark)) + cutMark
+}
+
+// chained is two escapes that share an underscore, "_x0041_x0042_" (ECMA-376 Part 1, 22.9.2.19). excelize
+// protects only the first of them, so that the second would be decoded by whoever reads the cell.
+var chained = regexp.MustCompile(`_x[0-9A-Fa-f]{4}_x[0-9A-Fa-f]{4}_`)
+
+// cellValue is what excelize is given for a text: the text, or where escapes are chained the pieces of it,
+// cut so that none has half of an escape that another ends.
+func cellValue(s string) any {
+	at := chained.FindStringIndex(s)
+	if at == nil {
+		return s
+	}
+	var runs []excelize.RichTextRun
+	for ; at != nil; at = chained.FindStringIndex(s) {
+		cut := at[0] + len("_x0041")
+		runs = append(runs, excelize.RichTextRun{Text: s[:cut]})
+		s = s[cut:]
+	}
+	return append(runs, excelize.RichTextRun{Text: s})
 }
 
 func units(s string) int {

@@ -281,7 +281,7 @@ func (s *Sheet) value(c *Cell) any {
 		out.StyleID = s.book.looks[c.Look]
 	}
 	if c.Text != "" {
-		out.Value = fit(c.Text)
+		out.Value = cellValue(fit(c.Text))
 	}
 	s.cells = append(s.cells, out)
 	return &s.cells[len(s.cells)-1]
