@@ -14,7 +14,7 @@ func compiledField(t *testing.T, f Field) *field {
 	return &s.fields[1]
 }
 
-// What is written to a field of an existing user, rule by rule. (K1, K2, K3)
+// What is written to a field of an existing user, rule by rule, and what decided it. (K1, K2, K3, K5)
 func TestForExisting(t *testing.T) {
 	type want struct {
 		value string
