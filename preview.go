@@ -199,6 +199,9 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 	if e.key != "" {
 		if first, twice := x.byKey[e.key]; twice {
 			j.keys[e.key] = append(j.seen(j.keys, e.key, first), at)
+			if j.plan.staysElsewhere(first) || j.plan.entries[first].has(isUnclear) {
+				x.byKey[e.key] = at // whoever names the key means a row that has it for sure
+			}
 		} else {
 			x.byKey[e.key] = at
 		}
@@ -222,13 +225,25 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 		x.byUser[e.userID] = at
 	}
 	if e.has(isElsewhere) {
-		stored := strings.Clone(m.user.Values.raw(j.schema.Key, j.schema.key))
-		x.stored[at] = stored
-		if other, taken := x.elsewhere[Fold(stored)]; !taken || !j.plan.staysElsewhere(other) {
-			x.elsewhere[Fold(stored)] = at
-		}
+		j.recordElsewhere(e, at, strings.Clone(m.user.Values.raw(j.schema.Key, j.schema.key)))
+	} else {
+		delete(x.elsewhere, e.key) // another row has the user under the key that it has now
 	}
 	j.noteLinks(m.user)
+}
+
+// recordElsewhere keeps under which key the store has the user of a row that gives another, unless some row
+// has the user under that key.
+func (j *previewJob) recordElsewhere(e *entry, at int32, stored string) {
+	x := &j.plan.cross
+	x.stored[at] = stored
+	key := Fold(stored)
+	if row, inFile := x.byKey[key]; inFile && j.plan.entries[row].userID == e.userID {
+		return
+	}
+	if other, taken := x.elsewhere[key]; !taken || !j.plan.staysElsewhere(other) {
+		x.elsewhere[key] = at
+	}
 }
 
 // mayBeAnyone tells a row that does not say for sure whom it is about: its key cannot be read, its cells
