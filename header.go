@@ -157,17 +157,6 @@ func (c *columns) place(row, field int) (column, cell string) {
 	return column, cell
 }
 
-// unknown lists the columns that are ignored.
-func (c *columns) unknown() []Column {
-	var out []Column
-	for i, col := range c.list {
-		if c.fields[i] < 0 && col.Header != "" && !isCorrectionHeader(col.Header) {
-			out = append(out, col)
-		}
-	}
-	return out
-}
-
 // nearest is the schema's header that a folded one looks like: as its spelling without separators, or
 // within a third of its letters.
 func nearest(s *schema, folded string) string {

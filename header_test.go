@@ -44,7 +44,7 @@ func TestMapHeader(t *testing.T) {
 	c, err := mapped(t, s, cfg, "\ufefflogin", "", "EMAIL\u00a0", " FirstName ", "lastname", "JOB\n title", "Shoe size", "departmnt")
 	require.NoError(t, err)
 	require.Equal(t, []string{"userName", "", "email", "firstName", "lastName", "title", "", ""}, fieldsOf(c))
-	require.Equal(t, []Column{{Letter: "G", Header: "Shoe size"}, {Letter: "H", Header: "departmnt", Nearest: "department"}}, c.unknown())
+	require.Equal(t, []Column{{Letter: "G", Header: "Shoe size"}, {Letter: "H", Header: "departmnt", Nearest: "department"}}, SourceInfo{Columns: c.list}.Unknown())
 	column, cell := c.place(7, 1)
 	require.Equal(t, "EMAIL", column)
 	require.Equal(t, "C7", cell)

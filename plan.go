@@ -43,7 +43,7 @@ type Plan struct {
 	stay     []Member // members that stay in the baseline although they are not in the file, or in Error
 	cross    crossing
 	remember map[string]Rule
-	run      *Run // once it was applied
+	run      *Run // that applies it, or has applied it
 }
 
 // entry is one row, or one user who left the file. What only few entries have is in more.

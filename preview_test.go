@@ -106,20 +106,6 @@ func TestCheckOfTheProduct(t *testing.T) {
 	require.Equal(t, "kept", shared.Params["value"])
 }
 
-// R2: many cells that share one long text cost it once.
-func TestLongTextsAreShared(t *testing.T) {
-	long := strings.Repeat("x", 30_000)
-	var b strings.Builder
-	b.WriteString("userName,email,firstName,lastName,note\n")
-	for _, name := range []string{"anna", "bert", "carl"} {
-		b.WriteString(name + "," + name + "@example.com,A,B," + long + "\n")
-	}
-	_, eng := staff(t, usersync.DefaultSchema(), nil)
-	plan, err := eng.Preview(context.Background(), usersync.DefaultConfig("Staff"), usersync.CSV(strings.NewReader(b.String())))
-	require.NoError(t, err)
-	require.Equal(t, 3, plan.Counts().New)
-}
-
 // A3: a user of another store, with the same id and version, is not the one that was previewed.
 func TestPlanOfAnotherStore(t *testing.T) {
 	mine := map[string]string{"userName": "anna", "email": "anna@example.com", "firstName": "Anna", "lastName": "A"}
