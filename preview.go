@@ -195,17 +195,7 @@ func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, er
 // record keeps what the checks across rows need to know of an entry.
 func (j *previewJob) record(e *entry, r *checked, m match) {
 	at := int32(len(j.plan.entries))
-	x := &j.plan.cross
-	if e.key != "" {
-		if first, twice := x.byKey[e.key]; twice {
-			j.keys[e.key] = append(j.seen(j.keys, e.key, first), at)
-			if j.plan.staysElsewhere(first) || j.plan.entries[first].has(isUnclear) {
-				x.byKey[e.key] = at // whoever names the key means a row that has it for sure
-			}
-		} else {
-			x.byKey[e.key] = at
-		}
-	}
+	j.recordKey(e, at)
 	if j.mayBeAnyone(e, r, m) {
 		j.keyless = append(j.keyless, e.number)
 	}
@@ -215,21 +205,43 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 	for slot, field := range j.schema.match {
 		j.claim(slot, matchValue(&j.schema.fields[field], r), at)
 	}
-	if e.userID == "" {
-		j.noteLinks(nil)
+	j.noteLinks(m.user)
+	if m.user != nil {
+		j.recordUser(e, at, m.user)
+	}
+}
+
+// recordKey keeps which row has a key, and all of them where several do.
+func (j *previewJob) recordKey(e *entry, at int32) {
+	if e.key == "" {
 		return
 	}
+	byKey := j.plan.cross.byKey
+	first, twice := byKey[e.key]
+	if !twice {
+		byKey[e.key] = at
+		return
+	}
+	j.keys[e.key] = append(j.seen(j.keys, e.key, first), at)
+	if j.plan.staysElsewhere(first) || j.plan.entries[first].has(isUnclear) {
+		byKey[e.key] = at // whoever names the key means a row that has it for sure
+	}
+}
+
+// recordUser keeps which row means a user, all of them where several do, and where the store has the user
+// under another key.
+func (j *previewJob) recordUser(e *entry, at int32, u *User) {
+	x := &j.plan.cross
 	if first, twice := x.byUser[e.userID]; twice {
 		j.several[e.userID] = append(j.seen(j.several, e.userID, first), at)
 	} else {
 		x.byUser[e.userID] = at
 	}
 	if e.has(isElsewhere) {
-		j.recordElsewhere(e, at, strings.Clone(m.user.Values.raw(j.schema.Key, j.schema.key)))
-	} else {
-		delete(x.elsewhere, e.key) // another row has the user under the key that it has now
+		j.recordElsewhere(e, at, strings.Clone(u.Values.raw(j.schema.Key, j.schema.key)))
+		return
 	}
-	j.noteLinks(m.user)
+	delete(x.elsewhere, e.key) // another row has the user under the key that it has now
 }
 
 // recordElsewhere keeps under which key the store has the user of a row that gives another, unless some row
