@@ -35,6 +35,11 @@ var (
 	ErrRunInProgress = errors.New("usersync: a run of this configuration is in progress")
 	// ErrRefused: the file was refused as a whole; see FileError.
 	ErrRefused = errors.New("usersync: the file was refused")
+	// ErrEdited: what was to be saved has been edited by somebody else since it was read; read it again.
+	ErrEdited = errors.New("usersync: edited in the meantime")
+	// ErrLeaseLost: the run does not hold the lease of its configuration any more: another process has
+	// taken it over.
+	ErrLeaseLost = errors.New("usersync: another process has taken the run over")
 	// ErrInvalid: a schema, a configuration, an option or a decision is not valid; see InvalidError.
 	ErrInvalid = errors.New("usersync: not valid")
 )

@@ -41,6 +41,8 @@ const (
 	RunSucceeded RunStatus = "succeeded" // to the end; rows may have failed
 	RunFailed    RunStatus = "failed"    // ended by an error; the baseline is the old one
 	RunCancelled RunStatus = "cancelled" // ended because its context was done; the baseline is the old one
+	// RunInterrupted runs have lost their process. Only stored runs are.
+	RunInterrupted RunStatus = "interrupted"
 )
 
 // State says what became of a row.
