@@ -43,8 +43,8 @@ type ConfigStore interface {
 // PlanStore keeps plans in their stored form, which only this library reads: a record and parts.
 type PlanStore interface {
 	// SavePlan stores a plan with all its parts, which replace earlier ones, as one step. The stored plan
-	// must have edition rec.Edition-1, which is 0 for one that does not exist; otherwise the error wraps
-	// ErrEdited. An error that parts yields is returned.
+	// must have edition rec.Edition-1, which is 0 for one that does not exist; otherwise, and once StartRun
+	// has stored a run of it, the error wraps ErrEdited. An error that parts yields is returned.
 	SavePlan(ctx context.Context, rec PlanRecord, parts iter.Seq2[[]byte, error]) error
 	// LoadPlan returns the record of a plan, or an error that wraps ErrNotFound.
 	LoadPlan(ctx context.Context, id string) (PlanRecord, error)
@@ -59,8 +59,9 @@ type PlanStore interface {
 
 // RunStore keeps runs. A run ends, and its baseline becomes true, in one step.
 type RunStore interface {
-	// StartRun stores a run that begins, or one of the same id that goes on. The error wraps ErrDuplicate
-	// if its plan has another run, and ErrLeaseLost if the lease is not held any more.
+	// StartRun stores a run that begins, or one of the same id that goes on. A run has the id of its plan,
+	// since a plan is applied once. The error wraps ErrEdited if the plan is not stored with edition
+	// rec.PlanEdition, and ErrLeaseLost if the lease is not held any more.
 	StartRun(ctx context.Context, l Lease, rec RunRecord) error
 	// FinishRun stores the end of a run, its results, and, where end.Baseline is not nil, the baseline of
 	// the configuration, and lets the lease go, all as one step. If end.Final the journal of the run is
@@ -154,8 +155,8 @@ type PlanRecord struct {
 
 // RunRecord is a stored run without its rows.
 type RunRecord struct {
-	ID             string `json:"id"`
-	PlanID         string `json:"planId"`
+	ID             string `json:"id"` // that of the plan
+	PlanEdition    int    `json:"planEdition"`
 	ConfigID       string `json:"configId"`
 	ConfigName     string `json:"configName"`
 	ConfigRevision int64  `json:"configRevision"`
@@ -196,7 +197,6 @@ type RunEnd struct {
 // RunQuery picks runs. Fields with their zero value pick all.
 type RunQuery struct {
 	ID       string
-	PlanID   string
 	ConfigID string
 	Status   []RunStatus
 	Skip     int // so many of those that fit are left out
