@@ -2,10 +2,10 @@ package usersync
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 )
 
 // applyJob is one Apply under way.
@@ -23,27 +23,36 @@ type applyJob struct {
 	keeps    map[int32]bool    // entries of which a part failed
 	at       Stage             // what was told last
 	welcomed map[int32]bool    // created users whose mail was seen to
-	tried    bool              // something may have been written
+	begun    bool              // something may have been written
+	ledger   *ledger           // nil without stores
+	mailbox  map[string]Mail   // the run's mails in the outbox, by user
+	closing  time.Time         // when the run ended, once that is being stored
 }
 
-// claim makes sure that a plan is applied once, and one plan at a time for a configuration. The job is
-// nil where the plan was applied already. (A4)
-func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*applyJob, error) {
+// claim makes sure that a plan is applied once, and one plan at a time for a configuration. Where the plan
+// was applied already there is no job but the run, with the error that ended it. (A4)
+func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*applyJob, *Run, error) {
 	if plan == nil || plan.schema == nil {
-		return nil, fmt.Errorf("%w: the plan does not come from Preview", ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: the plan does not come from Preview", ErrInvalid)
 	}
 	if !e.schema.covers(plan.schema) {
-		return nil, fmt.Errorf("%w: the plan was made with another schema", ErrInvalid)
+		return nil, nil, fmt.Errorf("%w: the plan was made with another schema", ErrInvalid)
 	}
 	select {
 	case plan.turn <- struct{}{}:
 	case <-ctx.Done():
-		return nil, fmt.Errorf("usersync: waiting for the plan to be applied: %w", ctx.Err())
+		return nil, nil, fmt.Errorf("usersync: waiting for the plan to be applied: %w", ctx.Err())
 	}
-	if plan.applied() != nil {
+	w := e.newJob(plan, opts)
+	if run, err := w.hold(ctx); run != nil || err != nil {
 		<-plan.turn
-		return nil, nil
+		return nil, run, err
 	}
+	plan.setRun(w.run)
+	return w, nil, nil
+}
+
+func (e *Engine) newJob(plan *Plan, opts []ApplyOption) *applyJob {
 	w := &applyJob{Engine: e, schema: plan.schema, plan: plan, actor: plan.Actor, held: map[int32]Reason{},
 		again: map[int32]User{}, keyNow: map[int32]string{}, keeps: map[int32]bool{},
 		welcomed: map[int32]bool{}}
@@ -53,14 +62,14 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 	if w.opt.actor != nil {
 		w.actor = *w.opt.actor
 	}
-	w.run = &Run{ID: rand.Text(), PlanID: plan.ID, ConfigID: plan.cfg.ID, ConfigName: plan.cfg.Name,
-		Actor: w.actor, Source: plan.Source, plan: plan, status: RunRunning}
-	if err := e.lease(w.run); err != nil {
-		<-plan.turn
-		return nil, err
-	}
-	plan.setRun(w.run)
-	return w, nil
+	w.run = plan.newRun(w.actor)
+	return w
+}
+
+// newRun is the run of a plan. It has the plan's id, since a plan is applied once.
+func (p *Plan) newRun(by Actor) *Run {
+	return &Run{ID: p.ID, ConfigID: p.cfg.ID, ConfigName: p.cfg.Name, Actor: by, Source: p.Source, Undoes: p.Undoes,
+		plan: p, status: RunRunning}
 }
 
 // lease makes a run the only one of its configuration.
@@ -74,14 +83,26 @@ func (e *Engine) lease(run *Run) error {
 	return nil
 }
 
+// isRunning shows a run that holds the lease of its configuration as the one under way.
+func (e *Engine) isRunning(run *Run) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running[run.ConfigID] = run
+}
+
 // release lets the next run begin, and the plan be decided and applied again if it was refused.
-func (w *applyJob) release() {
+func (w *applyJob) release(ctx context.Context) {
 	if w.run.results == nil {
 		w.plan.setRun(nil)
 	}
 	w.mu.Lock()
-	delete(w.running, w.plan.cfg.ID)
+	if w.running[w.plan.cfg.ID] == w.run {
+		delete(w.running, w.plan.cfg.ID)
+	}
 	w.mu.Unlock()
+	if err := w.ledger.release(ctx); err != nil {
+		w.log.WarnContext(ctx, "usersync: a lease could not be let go", "config", w.plan.cfg.ID, "run", w.run.ID, "error", loggable(err))
+	}
 	<-w.plan.turn
 }
 
@@ -101,19 +122,16 @@ func (p *Plan) setRun(run *Run) {
 
 // start begins the run's record: from here on the plan is applied, and cannot be applied again.
 func (w *applyJob) start(ctx context.Context) {
-	w.run.Started = w.now()
-	w.run.results = make([]result, len(w.plan.entries))
-	for i := range w.plan.entries {
-		e := &w.plan.entries[i]
-		w.run.results[i] = result{state: StateNothing, id: e.userID}
-		if e.more == nil || e.more.op == "" {
-			continue
-		}
-		w.run.results[i].state = StatePending
-		if reason, held := w.held[int32(i)]; held {
-			w.run.results[i].state, w.run.results[i].reasons = StateFailed, []Reason{reason}
-		}
+	if w.run.Started.IsZero() {
+		w.run.Started = w.now()
 	}
+	results := newResults(w.plan.entries)
+	for at, reason := range w.held {
+		results[at].state, results[at].reasons = StateFailed, []Reason{reason}
+	}
+	w.run.mu.Lock()
+	w.run.results = results
+	w.run.mu.Unlock()
 	for key, at := range w.plan.cross.elsewhere {
 		w.keyNow[at] = key
 	}
@@ -123,7 +141,7 @@ func (w *applyJob) start(ctx context.Context) {
 // end closes the run's record. A run that ended before it tried to write anything is no run: the plan can
 // be applied again.
 func (w *applyJob) end(ctx context.Context, err error) (*Run, error) {
-	if err != nil && !w.tried && !errors.Is(err, errStopped) {
+	if err != nil && !w.begun && !w.goesOn() && !errors.Is(err, errStopped) {
 		w.run.results = nil
 		return nil, fmt.Errorf("usersync: before the first write: %w", err)
 	}
@@ -139,8 +157,14 @@ func (w *applyJob) end(ctx context.Context, err error) (*Run, error) {
 		next := w.plan.cfg.WithRules(rules)
 		w.run.NextConfig = &next
 	}
+	if w.closing.IsZero() || err != nil {
+		w.closing = w.now()
+	}
+	if err != nil {
+		w.endEarly(ctx, status, w.closing, errors.Unwrap(err))
+	}
 	w.run.mu.Lock()
-	w.run.finished, w.run.status, w.run.err = w.now(), status, err
+	w.run.finished, w.run.status, w.run.err = w.closing, status, err
 	w.run.mu.Unlock()
 	w.log.InfoContext(ctx, "usersync: run ended", "config", w.plan.cfg.ID, "run", w.run.ID,
 		"status", status, "stage", w.at, "counts", w.run.Counts(), "error", loggable(err))
@@ -174,8 +198,10 @@ func (w *applyJob) write(ctx context.Context) error {
 		return err
 	}
 	w.progressed(ctx, StageFinish, 0, 1)
-	w.tried = true
-	if err := w.saveBaseline(ctx, w.plan.cfg.ID, w.baseline()); err != nil {
+	if err := w.begin(ctx); err != nil {
+		return err
+	}
+	if err := w.succeed(ctx); err != nil {
 		return err
 	}
 	w.progressed(ctx, StageFinish, 1, 1)
@@ -257,15 +283,20 @@ func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) er
 
 // tryBatch writes steps in one call and tells whether a row failed.
 func (w *applyJob) tryBatch(ctx context.Context, stage Stage, steps []step) (failed bool, err error) {
-	if len(steps) == 0 {
+	if steps = w.replay(steps); len(steps) == 0 {
 		return false, nil
+	}
+	if err := w.begin(ctx); err != nil {
+		return false, err
+	}
+	if steps, err = w.undoubt(ctx, stage, steps); err != nil || len(steps) == 0 {
+		return false, err
 	}
 	changes := make([]Change, len(steps))
 	for i := range steps {
 		changes[i] = w.change(&steps[i])
 	}
-	w.tried = true
-	outcomes, err := w.writeUsers(ctx, changes)
+	outcomes, err := w.put(ctx, stage, steps, changes)
 	if err != nil {
 		for _, s := range steps {
 			w.uncertain(s)
@@ -321,11 +352,8 @@ func (w *applyJob) activeAfter(e *entry, op Op) bool {
 func (w *applyJob) record(s *step, out Outcome) bool {
 	w.run.set(s.entry, func(r *result) {
 		switch {
-		case out.Err == nil:
-			r.state, r.id, r.version = StateDone, out.ID, out.Version
-		case s.part == partMain:
-			r.state = StateFailed
-			r.reasons = append(r.reasons, failure(out.Err))
+		case out.Err == nil || s.part == partMain:
+			r.take(out)
 		default: // the row itself was written
 			r.reasons = append(r.reasons, w.missing(s, failure(out.Err).Text())...)
 			w.keeps[s.entry] = true
@@ -378,6 +406,9 @@ func (w *applyJob) uncertain(s step) {
 
 // baseline is the users whom this file has. (B4, B5, A7)
 func (w *applyJob) baseline() Baseline {
+	if w.plan.Undoes != "" {
+		return w.undoneBaseline()
+	}
 	b := Baseline{RunID: w.run.ID, Members: make([]Member, 0, len(w.plan.entries))}
 	seen := make(map[string]bool, len(w.plan.entries))
 	add := func(m Member) {

@@ -411,7 +411,7 @@ func TestApply(t *testing.T) {
 		run.Counts())
 	done, total := run.Progress()
 	require.Equal(t, []int{6, 6}, []int{done, total})
-	require.Equal(t, plan.ID, run.PlanID)
+	require.Equal(t, plan.ID, run.ID)
 	require.Equal(t, o.cfg.ID, run.ConfigID)
 	require.Equal(t, plan.Source, run.Source)
 	require.Same(t, plan, run.Plan())

@@ -142,18 +142,23 @@ func (e *Engine) writeUsers(ctx context.Context, changes []Change) (out []Outcom
 	if out, err = e.store.WriteUsers(ctx, changes); err != nil {
 		return nil, err
 	}
+	return out, checkOutcomes(changes, out)
+}
+
+// checkOutcomes refuses an answer of WriteUsers that breaks its contract.
+func checkOutcomes(changes []Change, out []Outcome) error {
 	if len(out) != len(changes) {
-		return nil, fmt.Errorf("%w: UserStore.WriteUsers returned %d outcomes for %d changes", ErrInvalid, len(out), len(changes))
+		return fmt.Errorf("%w: UserStore.WriteUsers returned %d outcomes for %d changes", ErrInvalid, len(out), len(changes))
 	}
 	for i := range out {
 		if out[i].Err == nil && out[i].ID == "" {
-			return nil, fmt.Errorf("%w: UserStore.WriteUsers returned an outcome without an id", ErrInvalid)
+			return fmt.Errorf("%w: UserStore.WriteUsers returned an outcome without an id", ErrInvalid)
 		}
 		if id := changes[i].UserID; out[i].Err == nil && id != "" && out[i].ID != id {
-			return nil, fmt.Errorf("%w: UserStore.WriteUsers returned an outcome of user %q for a change of %q", ErrInvalid, out[i].ID, id)
+			return fmt.Errorf("%w: UserStore.WriteUsers returned an outcome of user %q for a change of %q", ErrInvalid, out[i].ID, id)
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) (err error) {

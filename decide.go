@@ -105,6 +105,7 @@ func (p *Plan) Resolve(decisions ...Decision) error {
 		p.decide(d)
 	}
 	settle(p)
+	p.decided = true
 	return nil
 }
 

@@ -44,6 +44,11 @@ func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*
 		return nil, err
 	}
 	o.limits = o.limits.orDefault()
+	if o.secretKey != nil {
+		if o.seal, err = newSealer(o.secretKey); err != nil {
+			return nil, err
+		}
+	}
 	return &Previewer{options: o, schema: compiled, users: users, baselines: baselines}, nil
 }
 
@@ -97,15 +102,24 @@ func (p *Previewer) Preview(ctx context.Context, cfg Config, src Source, opts ..
 // store fails, an adapter panics or ctx is done after the first write, the error is a *PartialError and
 // the Run has what was done; the baseline stays as it was.
 func (e *Engine) Apply(ctx context.Context, plan *Plan, opts ...ApplyOption) (*Run, error) {
-	w, err := e.claim(ctx, plan, opts)
-	if err != nil {
-		return nil, err
+	for {
+		w, applied, err := e.claim(ctx, plan, opts)
+		if w == nil {
+			return applied, err
+		}
+		run, err := w.carryOut(ctx)
+		if !errors.Is(err, ErrLeaseLost) {
+			return run, err
+		}
+		plan.setRun(nil) // whoever has taken the run over brings it to its end
 	}
-	if w == nil {
-		run := plan.applied()
-		return run, run.Err()
-	}
-	defer w.release()
+}
+
+// carryOut is Apply and Resume, once it is theirs to do.
+func (w *applyJob) carryOut(ctx context.Context) (*Run, error) {
+	defer w.release(ctx)
+	ctx, stop := w.ledger.keep(ctx)
+	defer stop()
 	if err := w.check(ctx); err != nil {
 		return nil, err
 	}

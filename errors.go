@@ -144,6 +144,8 @@ func (p problems) err(what string) error {
 
 // StaleError says what moved between Preview and Apply. Nothing has been written.
 type StaleError struct {
+	Expired  bool        // the plan is too old
+	File     bool        // the file is another
 	Config   bool        // the configuration was edited
 	Baseline bool        // another run of the configuration has succeeded
 	Users    []StaleUser // at most 100 of them are listed
@@ -172,6 +174,12 @@ const (
 // Error says what moved and what to do.
 func (e *StaleError) Error() string {
 	var moved []string
+	if e.Expired {
+		moved = append(moved, "it is too old")
+	}
+	if e.File {
+		moved = append(moved, "it was made of another file")
+	}
 	if e.Config {
 		moved = append(moved, "the configuration was edited")
 	}
@@ -262,7 +270,11 @@ type PartialError struct {
 // Error says how far the run came and why it ended.
 func (e *PartialError) Error() string {
 	done, total := e.Run.Progress()
-	return fmt.Sprintf("usersync: run %s ended after %d of %d changes: %v: preview the file again", e.Run.ID, done, total, e.Err)
+	advice := "preview the file again"
+	if e.Run.plan.edition > 0 {
+		advice = "resume the run, or preview the file again"
+	}
+	return fmt.Sprintf("usersync: run %s ended after %d of %d changes: %v: %s", e.Run.ID, done, total, e.Err, advice)
 }
 
 // Unwrap gives Err.

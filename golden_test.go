@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 	for _, folder := range folders {
 		t.Run(folder.Name(), func(t *testing.T) {
 			dir := filepath.Join("testdata/golden", folder.Name())
-			got := playGolden(t, dir)
+			got := playGolden(t, dir, asItIs)
 			if *update {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, "plan.txt"), []byte(got), 0o644))
 			}
@@ -53,6 +53,34 @@ func TestGolden(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestGoldenStored plays the cases with plans that are stored and loaded again after every step: there is
+// nothing else to see.
+func TestGoldenStored(t *testing.T) {
+	folders, err := os.ReadDir("testdata/golden")
+	require.NoError(t, err)
+	for _, folder := range folders {
+		t.Run(folder.Name(), func(t *testing.T) {
+			dir := filepath.Join("testdata/golden", folder.Name())
+			want, err := os.ReadFile(filepath.Join(dir, "plan.txt"))
+			require.NoError(t, err)
+			if diff := cmp.Diff(string(want), playGolden(t, dir, restored)); diff != "" {
+				t.Errorf("plan.txt (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func asItIs(p *usersync.Plan) *usersync.Plan { return p }
+
+// restored stores a plan and loads it again.
+func restored(p *usersync.Plan) *usersync.Plan {
+	again, err := usersync.Restored(p, make([]byte, 32))
+	if err != nil {
+		panic(err)
+	}
+	return again
 }
 
 // TestGoldenRules looks whether each rule that a plan can show has a case.
@@ -76,8 +104,8 @@ func TestGoldenRules(t *testing.T) {
 	}
 }
 
-// playGolden runs a case and renders what there is to see.
-func playGolden(t *testing.T, dir string) string {
+// playGolden runs a case and renders what there is to see. between is done to the plan after every step.
+func playGolden(t *testing.T, dir string, between func(*usersync.Plan) *usersync.Plan) string {
 	t.Helper()
 	checkFiles(t, dir)
 	g := newGolden(t, dir)
@@ -86,12 +114,13 @@ func playGolden(t *testing.T, dir string) string {
 		fmt.Fprintf(&g.out, "refused  %s\n", strings.TrimPrefix(err.Error(), "usersync: "))
 		return g.text()
 	}
+	plan = between(plan)
 	g.plan(plan)
 	if len(g.opts.Decisions) > 0 {
 		g.decide(t, plan)
 	}
 	g.then(t)
-	g.apply(t, dir, plan)
+	g.apply(t, dir, between(plan))
 	return g.text()
 }
 

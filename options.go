@@ -3,6 +3,7 @@ package usersync
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -20,6 +21,11 @@ type options struct {
 	now       func() time.Time
 	batch     int
 	limits    Limits
+	stores    *Stores
+	leaseTime time.Duration
+	planTime  time.Duration
+	secretKey []byte
+	seal      *sealer
 }
 
 // defaults are the options of an engine that was given none.
@@ -31,6 +37,9 @@ func defaults() options {
 		now:      time.Now,
 		batch:    1000,
 		limits:   DefaultLimits(),
+
+		leaseTime: 30 * time.Second,
+		planTime:  24 * time.Hour,
 	}
 }
 
@@ -77,6 +86,26 @@ func WithBatchSize(n int) Option { return func(o *options) { o.batch = n } }
 // WithLimits sets what an upload may cost. A zero field keeps its default.
 func WithLimits(l Limits) Option { return func(o *options) { o.limits = l } }
 
+// WithRuns keeps runs and their plans in stores, so that they survive the process: Apply writes a journal
+// and can be resumed, and one run at a time works on a configuration, whichever process it is in. The
+// engine's baselines must be stores.Baselines. Configs may be nil; see [NewService].
+func WithRuns(stores Stores) Option { return func(o *options) { o.stores = &stores } }
+
+// WithLeaseTime sets after how long a run whose process is gone can be resumed or overtaken: at least
+// 100 milliseconds, by default 30 seconds. It matters only with WithRuns.
+func WithLeaseTime(d time.Duration) Option { return func(o *options) { o.leaseTime = d } }
+
+// WithPlanTime sets how long after its preview a plan can be applied, by default 24 hours. It matters only
+// with WithRuns.
+func WithPlanTime(d time.Duration) Option { return func(o *options) { o.planTime = d } }
+
+// WithSecretKey sets the key, of 32 bytes, with which the values of secret fields are sealed in stored
+// plans. Without it a plan with such values cannot be stored. A plan that was stored with another key
+// cannot be applied any more. It matters only with WithRuns.
+func WithSecretKey(key []byte) Option {
+	return func(o *options) { o.secretKey = slices.Clone(key) }
+}
+
 // Progress says how far a preview or a run has come.
 type Progress struct {
 	PlanID string
@@ -117,6 +146,8 @@ type applyOptions struct {
 	skipStale bool
 	stopFirst bool
 	current   *Config
+	file      string
+	accepted  func(context.Context) error // called before the first write
 }
 
 // By says on whose behalf a preview or a run is made. A run's actor is by default that of its preview.
@@ -158,12 +189,30 @@ func IfCurrent(cfg Config) ApplyOption {
 	return applyOption(func(o *applyOptions) { o.current = &cfg })
 }
 
+// IfFile refuses the run with ErrPlanStale unless the plan was made of the file with that SHA-256,
+// hexadecimal, as in SourceInfo.
+func IfFile(sha256 string) ApplyOption {
+	return applyOption(func(o *applyOptions) { o.file = sha256 })
+}
+
 func (o options) validate() error {
 	var bad problems
 	if o.batch < 1 || o.batch > 10_000 {
 		bad.add("batch size", "must be from 1 to 10,000")
 	}
 	o.limits.validate("limits", &bad)
+	if o.leaseTime < 100*time.Millisecond {
+		bad.add("lease time", "must be at least 100 milliseconds")
+	}
+	if o.secretKey != nil && len(o.secretKey) != secretKeySize {
+		bad.add("secret key", "must have 32 bytes")
+	}
+	if o.planTime <= 0 {
+		bad.add("plan time", "must be positive")
+	}
+	if o.stores != nil {
+		o.stores.validate(&bad)
+	}
 	if o.log == nil || o.progress == nil || o.now == nil {
 		bad.add("logger, progress, clock", "must not be nil: leave the option out instead")
 	}

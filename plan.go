@@ -19,10 +19,14 @@ type Plan struct {
 	Config Config
 	// Actor is the person who asked for the preview.
 	Actor Actor
-	// Created is when the preview was made.
+	// Created is when the preview was made. From Expires on the plan cannot be applied; the zero time is
+	// never.
 	Created time.Time
-	// Source says what was read.
+	Expires time.Time
+	// Source says what was read; of an undo, what the run had read.
 	Source SourceInfo
+	// Undoes is the run that the plan takes back, "" for a plan of a file. See [Previewer.Undo].
+	Undoes string
 	// Notes are about the file as a whole.
 	Notes []Reason
 	// BaselineRun is the run whose file this one was compared with, "" for none.
@@ -44,6 +48,8 @@ type Plan struct {
 	cross    crossing
 	remember map[string]Rule
 	run      *Run // that applies it, or has applied it
+	edition  int  // of the stored plan, 0 for one that is not stored
+	decided  bool // since it was stored
 }
 
 // entry is one row, or one user who left the file. What only few entries have is in more.
@@ -67,6 +73,7 @@ const (
 	isElsewhere                   // the user has another key in the store than in the file
 	isMember                      // the user was in the baseline
 	isUnclear                     // it cannot be told which existing user is meant
+	isTied                        // of an undo: the user is in the baseline while active
 )
 
 // more is what an entry has that is not simply unchanged.
@@ -382,7 +389,7 @@ func seatsShort(s Seats, needed int) error {
 // guard tells that the guard holds the plan back. confirmed is the number of deactivations that a person
 // confirmed, nil for none. (A2)
 func (p *Plan) guard(c Counts, confirmed *int) error {
-	empty := p.columns != nil && p.Baseline > 0 && !p.columns.corrects && c.New+c.Updated+p.validSkipped() == 0
+	empty := p.Undoes == "" && p.columns != nil && p.Baseline > 0 && !p.columns.corrects && c.New+c.Updated+p.validSkipped() == 0
 	switch {
 	case confirmed != nil && *confirmed == c.Deactivations:
 		return nil

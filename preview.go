@@ -57,6 +57,9 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	}
 	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
 		BaselineRun: base.RunID, Baseline: len(base.Members), turn: make(chan struct{}, 1)}
+	if p.stores != nil {
+		plan.Expires = plan.Created.Add(p.planTime)
+	}
 	plan.cross = newCrossing(p.schema)
 	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},

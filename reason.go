@@ -99,6 +99,11 @@ const (
 	CodeLooksRenamed    Code = "looks_like_a_rename" // user
 	CodeNotAllowed      Code = "not_allowed"         // message
 
+	// Undo (A9).
+	CodeChangedSince  Code = "changed_since"  // fields
+	CodeSecretStays   Code = "secret_stays"   // fields
+	CodeReferenceGone Code = "reference_gone" // fields
+
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
 	CodeTaken        Code = "taken"         // message
@@ -170,6 +175,10 @@ var reasonTexts = map[Code]string{
 	CodeProtected:       "the user is protected and stays active",
 	CodeLooksRenamed:    "looks like a rename of {user}, who is no longer in the file",
 	CodeNotAllowed:      "{message}",
+
+	CodeChangedSince:  "{fields}: changed since the run, so it stays as it is",
+	CodeSecretStays:   "{fields}: secret, so what it was before the run is not known and it stays as it is",
+	CodeReferenceGone: "{fields}: named a user before the run who is gone, so it stays as it is",
 
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",

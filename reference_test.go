@@ -78,6 +78,9 @@ func decided(ctx context.Context, w *world, eng *usersync.Engine) (*usersync.Pla
 	if err != nil {
 		return nil, err
 	}
+	if plan, err = w.stored(plan); err != nil {
+		return nil, err
+	}
 	if err := comparePlan("preview", plan, predict(w)); err != nil {
 		return nil, err
 	}
@@ -90,11 +93,22 @@ func decided(ctx context.Context, w *world, eng *usersync.Engine) (*usersync.Pla
 			return nil, err
 		}
 		w.decisions = append(w.decisions, answers...)
+		if plan, err = w.stored(plan); err != nil {
+			return nil, err
+		}
 		if err := comparePlan(fmt.Sprintf("after decisions %d", round), plan, predict(w)); err != nil {
 			return nil, err
 		}
 	}
 	return plan, nil
+}
+
+// stored is a plan that was stored and loaded again, in every second case.
+func (w *world) stored(p *usersync.Plan) (*usersync.Plan, error) {
+	if w.seed%2 == 0 {
+		return p, nil
+	}
+	return usersync.Restored(p, make([]byte, 32))
 }
 
 // answers decides some of the open conflicts in the first round and all of them later.

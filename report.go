@@ -237,6 +237,7 @@ func plannedWords(row *Row) string {
 var deciderWords = map[Decider]string{
 	ByDefault:                "default",
 	ByBehaviour:              "behaviour of the configuration",
+	ByUndo:                   "as before the run",
 	Decider(UseSource):       "file's value",
 	Decider(UpdateIfEmpty):   "was empty",
 	Decider(ForceValue):      "fixed value",
@@ -394,6 +395,7 @@ func (r *Run) summaryFacts() []fact {
 	}
 	facts := []fact{
 		{"Configuration", []string{r.ConfigName}},
+		{"Takes back run", []string{r.Undoes}},
 		{"Status", []string{cmp.Or(statusWords[status], string(status))}},
 		{"Why it ended", []string{why}},
 		{"Run", []string{r.ID}},
@@ -414,6 +416,7 @@ func (p *Plan) summaryFacts() []fact {
 	}
 	facts := []fact{
 		{"Configuration", []string{p.Config.Name}},
+		{"Takes back run", []string{p.Undoes}},
 		{"Previewed", []string{timeText(p.Created)}},
 		{"By", []string{cmp.Or(p.Actor.Name, p.Actor.UserID)}},
 		{"Held back by", blocks},

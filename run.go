@@ -9,14 +9,14 @@ import (
 // Run is a plan that is being, or has been, applied: what was done, row by row. Its methods may be
 // called concurrently, also while the run is under way.
 type Run struct {
-	// ID names the run for ever.
+	// ID names the run for ever. It is that of its plan, which is applied once.
 	ID         string
-	PlanID     string
 	ConfigID   string
 	ConfigName string
 	// Actor is the person on whose behalf the run was made.
 	Actor   Actor
 	Source  SourceInfo
+	Undoes  string // the run that this one has taken back, "" for a run of a file
 	Started time.Time
 	// NextConfig is the configuration to save instead of the plan's, nil if no decision asked to be
 	// remembered or the run did not succeed.

@@ -25,6 +25,19 @@ type Stores struct {
 	Outbox    Outbox
 }
 
+// validate tells which stores are missing that an engine needs.
+func (s *Stores) validate(bad *problems) {
+	for _, store := range []struct {
+		name    string
+		missing bool
+	}{{"Baselines", s.Baselines == nil}, {"Plans", s.Plans == nil}, {"Runs", s.Runs == nil},
+		{"Journal", s.Journal == nil}, {"Leases", s.Leases == nil}, {"Outbox", s.Outbox == nil}} {
+		if store.missing {
+			bad.add("stores."+store.name, "is missing")
+		}
+	}
+}
+
 // ConfigStore keeps saved configurations.
 type ConfigStore interface {
 	// LoadConfig returns a configuration, or an error that wraps ErrNotFound.

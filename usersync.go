@@ -198,6 +198,15 @@ type Mailer interface {
 	SendWelcome(ctx context.Context, w Welcome) error
 }
 
+// IdempotentMailer is an optional ability of a Mailer: to send one mail, however often the same
+// IdempotencyKey comes. A mail of which it is not known whether it was sent, because the process ended in
+// between, is given to such a mailer again, and with any other left to a person.
+type IdempotentMailer interface {
+	Mailer
+	// IsIdempotent tells whether the mailer remembers keys.
+	IsIdempotent() bool
+}
+
 // Welcome is one welcome mail to send. It never carries a password; the link with which the user sets
 // one is the product's to make.
 type Welcome struct {

@@ -7,6 +7,9 @@ import (
 
 // check refuses the plan while nothing has been written. (A1 to A4, A11)
 func (w *applyJob) check(ctx context.Context) error {
+	if w.goesOn() {
+		return w.checkAgain(ctx)
+	}
 	w.plan.mu.Lock()
 	counts := w.plan.counts()
 	guarded := w.plan.guard(counts, w.opt.confirmed)
@@ -39,7 +42,7 @@ func (w *applyJob) seatsNeeded() int {
 	needed := 0
 	for i := range w.plan.entries {
 		e := &w.plan.entries[i]
-		if _, held := w.held[int32(i)]; held || e.more == nil || w.run.began(int32(i)) {
+		if _, held := w.held[int32(i)]; held || e.more == nil || w.run.began(int32(i)) || w.wasBegun(int32(i)) {
 			continue
 		}
 		switch {
@@ -54,15 +57,10 @@ func (w *applyJob) seatsNeeded() int {
 
 // checkMoved looks whether anything moved since the preview. (A3)
 func (w *applyJob) checkMoved(ctx context.Context) error {
-	var stale StaleError
-	if current := w.opt.current; current != nil {
-		if current.Paused {
-			return fmt.Errorf("%w: resume %q first", ErrPaused, current.Name)
-		}
-		if current.ID != w.plan.cfg.ID {
-			return fmt.Errorf("%w: IfCurrent was given configuration %q, the plan is of %q", ErrInvalid, current.ID, w.plan.cfg.ID)
-		}
-		stale.Config = current.Revision != w.plan.cfg.Revision
+	stale := StaleError{File: w.opt.file != "" && w.opt.file != w.plan.Source.SHA256,
+		Expired: !w.plan.Expires.IsZero() && !w.now().Before(w.plan.Expires)}
+	if err := w.checkConfig(&stale); err != nil {
+		return err
 	}
 	base, err := w.loadBaseline(ctx, w.plan.cfg.ID)
 	if err != nil {
@@ -72,9 +70,24 @@ func (w *applyJob) checkMoved(ctx context.Context) error {
 	if err := w.checkUsers(ctx, &stale); err != nil {
 		return err
 	}
-	if stale.Config || stale.Baseline || stale.Total > 0 && !w.opt.skipStale {
+	if stale.File || stale.Expired || stale.Config || stale.Baseline || stale.Total > 0 && !w.opt.skipStale {
 		return &stale
 	}
+	return nil
+}
+
+// checkConfig compares the plan's configuration with the one that is saved now.
+func (w *applyJob) checkConfig(stale *StaleError) error {
+	current := w.opt.current
+	switch {
+	case current == nil:
+		return nil
+	case current.Paused:
+		return fmt.Errorf("%w: resume %q first", ErrPaused, current.Name)
+	case current.ID != w.plan.cfg.ID:
+		return fmt.Errorf("%w: IfCurrent was given configuration %q, the plan is of %q", ErrInvalid, current.ID, w.plan.cfg.ID)
+	}
+	stale.Config = current.Revision != w.plan.cfg.Revision
 	return nil
 }
 
@@ -84,7 +97,7 @@ func (w *applyJob) checkUsers(ctx context.Context, stale *StaleError) error {
 	var existing, fresh []int32
 	for i := range w.plan.entries {
 		switch e := &w.plan.entries[i]; {
-		case e.more == nil || e.more.op == "":
+		case e.more == nil || e.more.op == "" || w.wasBegun(int32(i)):
 		case e.more.op == OpCreate:
 			fresh = append(fresh, int32(i))
 		default:
@@ -195,7 +208,7 @@ func (w *applyJob) noteStale(at int32, moved Moved, stale *StaleError) {
 func (w *applyJob) askAgain(ctx context.Context) error {
 	for i := range w.plan.entries {
 		e := &w.plan.entries[i]
-		if _, held := w.held[int32(i)]; held || e.more == nil || e.more.op == "" {
+		if _, held := w.held[int32(i)]; held || e.more == nil || e.more.op == "" || w.wasBegun(int32(i)) {
 			continue
 		}
 		u := w.again[int32(i)]

@@ -10,6 +10,9 @@ func (w *applyJob) mail(ctx context.Context) error {
 	if !w.mails() {
 		return nil
 	}
+	if err := w.openMailbox(ctx); err != nil {
+		return err
+	}
 	created := w.toWelcome()
 	total := len(created)
 	w.progressed(ctx, StageMail, 0, total)
@@ -88,38 +91,66 @@ func (w *applyJob) mailBatch(ctx context.Context, entries []int32) error {
 			return err
 		}
 		w.welcomed[at] = true
-		u := byID[ids[i]]
-		if u == nil || !u.Active || u.SSO {
-			continue
-		}
-		if err := w.welcome(ctx, at, u); err != nil {
+		if err := w.welcome(ctx, at, ids[i], byID[ids[i]]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// welcome sends one mail; only a panic of the mailer is an error of the run.
-func (w *applyJob) welcome(ctx context.Context, at int32, u *User) error {
-	m := Welcome{RunID: w.run.ID, User: *u, Email: u.Values.raw(w.schema.Email, w.schema.email),
-		IdempotencyKey: w.run.ID + "/" + u.ID}
-	if m.Email == "" {
-		return nil
+// welcome sends one mail; only a panic of the mailer, or the outbox, is an error of the run. u is nil for a
+// user who is gone.
+func (w *applyJob) welcome(ctx context.Context, at int32, id string, u *User) error {
+	if why := w.unwelcome(u); why != "" {
+		return w.moveMail(ctx, id, MailDropped, why)
 	}
-	if w.schema.locale >= 0 {
-		m.Locale = u.Values.raw(w.schema.Locale, w.schema.locale)
+	if send, err := w.takeMail(ctx, at, id); !send || err != nil {
+		return err
 	}
-	failed, panicked := w.sendWelcome(ctx, m)
+	failed, panicked := w.sendWelcome(ctx, w.letter(u))
 	if panicked != nil {
 		w.notMailed(at, "the mailer panicked, so that it is not known")
 		return panicked
 	}
+	ctx, cancel := lasting(ctx) // what was sent must be told, also if ctx is done by now
+	defer cancel()
 	if failed != nil {
 		w.notMailed(at, failed.Error())
-		return nil
+		return w.moveMail(ctx, id, MailFailed, failed.Error())
 	}
+	w.countMail()
+	return w.moveMail(ctx, id, MailSent, "")
+}
+
+// unwelcome says why a user who was created gets no mail after all, "" for one who gets it.
+func (w *applyJob) unwelcome(u *User) string {
+	switch {
+	case u == nil:
+		return "the user is gone"
+	case !u.Active:
+		return "the user is inactive"
+	case u.SSO:
+		return "the user signs in elsewhere"
+	case u.Values.raw(w.schema.Email, w.schema.email) == "":
+		return "the user has no email address"
+	}
+	return ""
+}
+
+// letter is the mail to a user.
+func (w *applyJob) letter(u *User) Welcome {
+	m := Welcome{RunID: w.run.ID, User: *u, Email: u.Values.raw(w.schema.Email, w.schema.email), IdempotencyKey: w.mailKey(u.ID)}
+	if w.schema.locale >= 0 {
+		m.Locale = u.Values.raw(w.schema.Locale, w.schema.locale)
+	}
+	return m
+}
+
+// mailKey is the same for the same user and run, for ever.
+func (w *applyJob) mailKey(userID string) string { return w.run.ID + "/" + userID }
+
+func (w *applyJob) countMail() {
 	w.run.mu.Lock()
+	defer w.run.mu.Unlock()
 	w.run.mails++
-	w.run.mu.Unlock()
-	return nil
 }

@@ -169,8 +169,13 @@ func (f *Faults) Baselines(store usersync.BaselineStore) usersync.BaselineStore 
 	return faultyBaselines{f, store}
 }
 
-// Mailer wraps a mailer.
-func (f *Faults) Mailer(mailer usersync.Mailer) usersync.Mailer { return faultyMailer{f, mailer} }
+// Mailer wraps a mailer. The result is a usersync.IdempotentMailer if mailer is one.
+func (f *Faults) Mailer(mailer usersync.Mailer) usersync.Mailer {
+	if idempotent, ok := mailer.(usersync.IdempotentMailer); ok {
+		return faultyIdempotent{faultyMailer{f, mailer}, idempotent}
+	}
+	return faultyMailer{f, mailer}
+}
 
 // License wraps a license checker.
 func (f *Faults) License(checker usersync.LicenseChecker) usersync.LicenseChecker {
@@ -247,6 +252,13 @@ type faultyMailer struct {
 func (m faultyMailer) SendWelcome(ctx context.Context, w usersync.Welcome) error {
 	return m.faults.Call(ctx, "Mailer.SendWelcome", func() error { return m.mailer.SendWelcome(ctx, w) })
 }
+
+type faultyIdempotent struct {
+	faultyMailer
+	idempotent usersync.IdempotentMailer
+}
+
+func (m faultyIdempotent) IsIdempotent() bool { return m.idempotent.IsIdempotent() }
 
 type faultyLicense struct {
 	faults  *Faults

@@ -8,7 +8,7 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-var _ usersync.Mailer = (*Mailer)(nil)
+var _ usersync.IdempotentMailer = (*Mailer)(nil)
 
 // Mailer is a usersync.Mailer that sends nothing and records what it was asked to send: one mail for
 // each idempotency key, however often it comes. It may be used by several goroutines at once.
@@ -41,6 +41,9 @@ func (m *Mailer) SendWelcome(ctx context.Context, w usersync.Welcome) error {
 	m.sent = append(m.sent, copyWelcome(w))
 	return nil
 }
+
+// IsIdempotent is true: the mailer remembers keys.
+func (m *Mailer) IsIdempotent() bool { return true }
 
 // Fail makes mails to an address fail with err from now on; with nil they are sent again.
 func (m *Mailer) Fail(email string, err error) {

@@ -145,3 +145,7 @@ func BenchmarkFindUsers(b *testing.B) {
 		})
 	}
 }
+
+func TestState(t *testing.T) {
+	usersynctest.TestStores(t, func(t *testing.T) usersync.Stores { return memory.NewState(nil).Stores() })
+}
