@@ -25,7 +25,7 @@ func (w *writer) recalled(by map[string]string) func(cells []sql.RawBytes) error
 
 // remember keeps what became of changes.
 func (w *writer) remember(ctx context.Context, run []int, out []usersync.Outcome) error {
-	if w.mapping.Remembered == "" {
+	if w.keys == "" {
 		return nil
 	}
 	rows := make([][]any, 0, len(run))
@@ -34,7 +34,7 @@ func (w *writer) remember(ctx context.Context, run []int, out []usersync.Outcome
 			rows = append(rows, []any{keyForm(key), out[i].ID, out[i].Version})
 		}
 	}
-	return w.insert(ctx, w.mapping.Remembered, rememberedColumns(), rows)
+	return w.insert(ctx, w.keys, rememberedColumns(), rows)
 }
 
 // keyForm is what the table has for a key. The engine's keys stand there as they are: one run's are then
@@ -171,8 +171,12 @@ func (s *Users) readTypes(ctx context.Context, q queryer, table string) error {
 
 // updateGroup writes rows for the same columns, each with the user's id at the end.
 func (w *writer) updateGroup(ctx context.Context, g *updates) error {
-	if w.dialect == PostgreSQL && len(g.rows) > 1 && w.anyOrder(g.names) {
+	together := len(g.rows) > 1 && w.anyOrder(g.names)
+	switch {
+	case together && w.dialect == PostgreSQL:
 		return w.updateArrays(ctx, g)
+	case together && w.dialect == MySQL:
+		return w.updateCases(ctx, g)
 	}
 	st := &statement{dialect: w.dialect}
 	w.updateHead(st)
@@ -223,6 +227,40 @@ func (w *writer) comma(i int) string {
 		return ""
 	}
 	return ", "
+}
+
+// casesAtOnce is how many rows updateCases writes with one statement: for each row that it changes, the
+// server looks at so many cases.
+const casesAtOnce = 100
+
+// updateCases is updateGroup with one statement for many rows: each column is set to the value of the row's
+// case. All values stay parameters, which the server converts as it does those of single updates.
+func (w *writer) updateCases(ctx context.Context, g *updates) error {
+	id := w.dialect.quote(w.mapping.ID.Column)
+	for rows := range slices.Chunk(g.rows, casesAtOnce) {
+		st := &statement{dialect: w.dialect}
+		w.updateHead(st)
+		ids := make([]any, len(rows))
+		for i, row := range rows {
+			ids[i] = row[len(row)-1]
+		}
+		for i, name := range g.names {
+			st.add(w.comma(i), w.dialect.quote(name), " = CASE ", id)
+			for at, row := range rows {
+				st.add(" WHEN ")
+				st.bind(ids[at])
+				st.add(" THEN ")
+				st.bind(row[i])
+			}
+			st.add(" END")
+		}
+		st.add(" WHERE ")
+		st.among(id, "", ids)
+		if err := st.exec(ctx, w.tx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // updateArrays is updateGroup with each column as an array.

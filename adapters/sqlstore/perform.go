@@ -379,7 +379,7 @@ func (w *writer) counted(c *usersync.Change) (string, error) {
 
 // recall reads what became of changes that were made before.
 func (w *writer) recall(ctx context.Context, changes []usersync.Change) error {
-	if w.mapping.Remembered == "" {
+	if w.keys == "" {
 		return nil
 	}
 	d := w.dialect
@@ -394,7 +394,7 @@ func (w *writer) recall(ctx context.Context, changes []usersync.Change) error {
 	for part := range slices.Chunk(keys, lookupSize) {
 		st := &statement{dialect: d}
 		st.add("SELECT ", strings.Join(quoteAll(d, rememberedColumns()), ", "), " FROM ",
-			d.quoteTable(w.mapping.Remembered), " WHERE ")
+			d.quoteTable(w.keys), " WHERE ")
 		st.among(d.quote(rememberedColumns()[0]), "text", part)
 		if err := st.query(ctx, w.tx, w.recalled(by)); err != nil {
 			return err

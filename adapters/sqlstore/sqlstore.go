@@ -39,7 +39,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/usersync-go/usersync"
@@ -73,9 +72,9 @@ type Users struct {
 // On MySQL and MariaDB the connections must have a strict sql_mode, which is the default; without it the
 // server would cut values off, and WriteUsers fails.
 func NewUsers(db *sql.DB, dialect Dialect, m Mapping, schema usersync.Schema) (*Users, error) {
-	if !slices.Contains([]Dialect{SQLite, PostgreSQL, MySQL}, dialect) {
-		return nil, &usersync.InvalidError{What: "SQL dialect", Problems: []usersync.Problem{
-			{Detail: fmt.Sprintf("%q is not known: use one of %q, %q, %q", dialect, SQLite, PostgreSQL, MySQL)}}}
+	v := &validation{}
+	if v.dialect(dialect); len(v.problems) > 0 {
+		return nil, &usersync.InvalidError{What: "SQL dialect", Problems: v.problems}
 	}
 	if err := schema.Validate(); err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/usersync-go/usersync"
 )
@@ -14,26 +13,25 @@ import (
 // WriteUsers writes all changes in one transaction. Where the mapping names a table for it, idempotency
 // keys are remembered in the same transaction.
 func (s *Users) WriteUsers(ctx context.Context, changes []usersync.Change) ([]usersync.Outcome, error) {
-	for try := 1; ; try++ {
-		out, err := s.write(ctx, changes)
-		if err == nil {
-			return out, nil
-		}
-		if ended := ctx.Err(); ended != nil {
-			return nil, fmt.Errorf("sqlstore: writing users: %w", ended)
-		}
-		if try == maxTries || !s.dialect.isTransient(err) {
-			return nil, fmt.Errorf("sqlstore: writing users: %w", err)
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Duration(try*try) * 5 * time.Millisecond):
-		}
+	return s.writeWith(ctx, changes, nil)
+}
+
+// writeWith is WriteUsers with something that is done in the same transaction, after the changes. Where there
+// is such a thing, it remembers what was done, and idempotency keys are left alone. Both are done again if
+// they lose against another transaction.
+func (s *Users) writeWith(ctx context.Context, changes []usersync.Change, with func(*sql.Tx, []usersync.Outcome) error) (out []usersync.Outcome, err error) {
+	err = s.dialect.persistently(ctx, func() error {
+		out, err = s.write(ctx, changes, with)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: writing users: %w", err)
 	}
+	return out, nil
 }
 
 // write makes one attempt.
-func (s *Users) write(ctx context.Context, changes []usersync.Change) (_ []usersync.Outcome, err error) {
+func (s *Users) write(ctx context.Context, changes []usersync.Change, with func(*sql.Tx, []usersync.Outcome) error) (_ []usersync.Outcome, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -43,12 +41,20 @@ func (s *Users) write(ctx context.Context, changes []usersync.Change) (_ []users
 	}
 	defer func() { err = errors.Join(err, ended(tx.Rollback())) }()
 	w := &writer{Users: s, tx: tx, changes: changes, out: make([]usersync.Outcome, len(changes)),
-		versions: map[string]string{}, remembered: map[string]usersync.Outcome{}}
+		versions: map[string]string{}, remembered: map[string]usersync.Outcome{}, keys: s.mapping.Remembered}
+	if with != nil {
+		w.keys = ""
+	}
 	if err := w.start(ctx); err != nil {
 		return nil, err
 	}
 	if err := w.writeAll(ctx); err != nil {
 		return nil, err
+	}
+	if with != nil {
+		if err := with(tx, w.out); err != nil {
+			return nil, err
+		}
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -62,6 +68,7 @@ type writer struct {
 	tx      *sql.Tx
 	changes []usersync.Change
 	out     []usersync.Outcome
+	keys    string // the table of idempotency keys, "" for none
 
 	versions   map[string]string           // of the users there are, by id, as of the latest change
 	remembered map[string]usersync.Outcome // by idempotency key
