@@ -7,7 +7,7 @@
 //	defer store.Close()
 //	err = store.Migrate(ctx)
 //	...
-//	eng, err := usersync.New(store.Users(), baselines)
+//	svc, err := usersync.NewService(store.Users(), store.Stores())
 package sqlite
 
 import (
@@ -23,22 +23,34 @@ import (
 	"github.com/usersync-go/usersync/adapters/sqlstore"
 )
 
-// Store is a SQLite file. It may be used by several goroutines at once, and the file by several
+// Store is a SQLite file with users and everything that runs need. It may be used by several goroutines at once, and the file by several
 // processes on one machine.
 type Store struct {
 	db    *sql.DB
 	users *sqlstore.Users
+	state *sqlstore.State
 }
 
 // Option changes what Open makes.
 type Option func(*settings)
 
 type settings struct {
-	schema usersync.Schema
+	schema  usersync.Schema
+	mapping *sqlstore.Mapping
+	state   []sqlstore.StateOption
 }
 
 // WithSchema gives the fields of users; they are those of usersync.DefaultSchema otherwise.
 func WithSchema(schema usersync.Schema) Option { return func(s *settings) { s.schema = schema } }
+
+// WithMapping says where in the file the product's own users are; they are in the ready-made table
+// otherwise.
+func WithMapping(m sqlstore.Mapping) Option { return func(s *settings) { s.mapping = &m } }
+
+// WithTenant sets whose configurations and runs those of Stores are, "" otherwise.
+func WithTenant(tenant string) Option {
+	return func(s *settings) { s.state = append(s.state, sqlstore.WithTenant(tenant)) }
+}
 
 // Open opens a file, which it makes if there is none. Tables are made by Migrate.
 //
@@ -61,12 +73,29 @@ func Open(path string, opts ...Option) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
-	users, err := sqlstore.NewUsers(db, sqlstore.SQLite, sqlstore.DefaultMapping(set.schema), set.schema)
+	store, err := set.over(db)
 	if err != nil {
 		_ = db.Close() // nothing is open yet
 		return nil, err
 	}
-	return &Store{db: db, users: users}, nil
+	return store, nil
+}
+
+// over makes the stores over a database.
+func (set *settings) over(db *sql.DB) (*Store, error) {
+	mapping := sqlstore.DefaultMapping(set.schema)
+	if set.mapping != nil {
+		mapping = *set.mapping
+	}
+	users, err := sqlstore.NewUsers(db, sqlstore.SQLite, mapping, set.schema)
+	if err != nil {
+		return nil, err
+	}
+	state, err := sqlstore.NewState(db, sqlstore.SQLite, set.state...)
+	if err != nil {
+		return nil, err
+	}
+	return &Store{db: db, users: users, state: state}, nil
 }
 
 // dataSource names a file, whatever letters are in its path, and how to open it.
@@ -82,10 +111,22 @@ func dataSource(path string) (string, error) {
 
 // Migrate makes the tables that are missing and adds columns for fields that have joined the schema. It
 // removes nothing.
-func (s *Store) Migrate(ctx context.Context) error { return s.users.Migrate(ctx) }
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.state.Migrate(ctx); err != nil {
+		return err
+	}
+	return s.users.Migrate(ctx)
+}
 
-// Users is the store of users, over the ready-made table of package sqlstore.
+// Check tells whether the tables are there and of this version. The error says what to do.
+func (s *Store) Check(ctx context.Context) error { return s.state.Check(ctx) }
+
+// Users is the store of users.
 func (s *Store) Users() *sqlstore.Users { return s.users }
+
+// Stores are where configurations, plans and runs are kept. Batches of users and the journal share
+// transactions.
+func (s *Store) Stores() usersync.Stores { return s.state.Stores() }
 
 // DB is the database, for the product's own tables in the same file.
 func (s *Store) DB() *sql.DB { return s.db }

@@ -48,3 +48,7 @@ func open(t *testing.T, name string) *sqlite.Store {
 	}
 	return store
 }
+
+func TestStores(t *testing.T) {
+	usersynctest.TestStores(t, func(t *testing.T) usersync.Stores { return open(t, "state.db").Stores() })
+}

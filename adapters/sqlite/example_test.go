@@ -1,0 +1,96 @@
+package sqlite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/sqlite"
+)
+
+func Example() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := tour(context.Background(), filepath.Join(dir, "usersync.db")); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// 1 to decide
+	// succeeded: 1 created, 0 updated
+	// failed rows: 0
+	// undo: 1 user
+	// succeeded: 0 created, 1 updated
+}
+
+// tour goes from a file to its undo.
+func tour(ctx context.Context, path string) (err error) {
+	store, err := sqlite.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Migrate(ctx); err != nil {
+		return err
+	}
+	svc, err := usersync.NewService(store.Users(), store.Stores())
+	if err != nil {
+		return err
+	}
+	cfg := usersync.DefaultConfig("Staff")
+	cfg.Rules = map[string]usersync.Rule{"title": {Strategy: usersync.AskAtRuntime}}
+	if cfg, err = svc.CreateConfig(ctx, cfg); err != nil {
+		return err
+	}
+	const header, ada = "userName,email,firstName,lastName,title\n", "ada,ada@example.com,Ada,Byron,"
+	if _, err := runFile(ctx, svc, cfg.ID, header+ada+"Researcher\n"); err != nil {
+		return err
+	}
+	plan, err := svc.Preview(ctx, cfg.ID, usersync.CSV(strings.NewReader(header+ada+"Countess\nben,ben@example.com,Ben,Ode,\n")))
+	if err != nil {
+		return err
+	}
+	fmt.Println(plan.Counts().Conflicts, "to decide")
+	if plan, err = svc.Decide(ctx, plan.ID, usersync.Decision{Field: "title", Choice: usersync.KeepCurrent, Remember: true}); err != nil {
+		return err
+	}
+	run, err := svc.Apply(ctx, plan.ID)
+	if err != nil {
+		return err
+	}
+	show(run)
+	page, err := svc.Rows(ctx, run.ID, usersync.RowQuery{States: []usersync.State{usersync.StateFailed}})
+	if err != nil {
+		return err
+	}
+	fmt.Println("failed rows:", len(page.Rows))
+	if plan, err = svc.Undo(ctx, run.ID); err != nil {
+		return err
+	}
+	fmt.Println("undo:", plan.Counts().Updated, "user")
+	if run, err = svc.Apply(ctx, plan.ID); err != nil {
+		return err
+	}
+	show(run)
+	return nil
+}
+
+func runFile(ctx context.Context, svc *usersync.Service, config, file string) (*usersync.Run, error) {
+	plan, err := svc.Preview(ctx, config, usersync.CSV(strings.NewReader(file)))
+	if err != nil {
+		return nil, err
+	}
+	return svc.Apply(ctx, plan.ID)
+}
+
+func show(run *usersync.Run) {
+	c := run.Counts()
+	fmt.Printf("%s: %d created, %d updated\n", run.Status(), c.Created, c.Updated)
+}
