@@ -15,7 +15,6 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/usersync-go/usersync"
-	"github.com/usersync-go/usersync/adapters/memory"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
 )
 
@@ -98,10 +97,35 @@ func benchOnEach(b *testing.B, bench func(b *testing.B, s server)) {
 	}
 }
 
-func engine(tb testing.TB, users usersync.UserStore) *usersync.Engine {
-	eng, err := usersync.New(users, memory.NewBaselines())
+// engine keeps only its baselines in the database of the users, lasting all of its runs.
+func engine(tb testing.TB, s server, db *sql.DB) *usersync.Engine {
+	eng, err := usersync.New(readyMade(tb, s, db, usersync.DefaultSchema()), newState(tb, s, db))
 	must(tb, err)
 	return eng
+}
+
+func lasting(tb testing.TB, s server, db *sql.DB, opts ...usersync.Option) *usersync.Engine {
+	stores := newState(tb, s, db).Stores()
+	eng, err := usersync.New(readyMade(tb, s, db, usersync.DefaultSchema()), stores.Baselines, append(opts, usersync.WithRuns(stores))...)
+	must(tb, err)
+	return eng
+}
+
+// stopwatch takes the time of one stage of a run.
+type stopwatch struct {
+	stage usersync.Stage
+	begun time.Time
+	took  time.Duration
+}
+
+func (w *stopwatch) tell(p usersync.Progress) {
+	switch {
+	case p.Stage != w.stage:
+	case p.Done == 0:
+		w.begun = time.Now()
+	case p.Done == p.Total:
+		w.took += time.Since(w.begun)
+	}
 }
 
 func preview(tb testing.TB, eng *usersync.Engine, book []byte) *usersync.Plan {
@@ -112,16 +136,18 @@ func preview(tb testing.TB, eng *usersync.Engine, book []byte) *usersync.Plan {
 }
 
 // BenchmarkCreate creates users and compares Apply with bare inserts of many rows each into a table with
-// the same values and indexes: ratio/bare where these commit as often as Apply does, after every 1,000
-// rows (at most 1.5), ratio/bare-tx where they commit once.
+// the same values and indexes: ratio/write is its write stage, journal included, over inserts that commit as
+// often, after every 1,000 rows (at most 1.5), ratio/bare all of Apply over the same, and ratio/bare-tx over
+// inserts that commit once.
 func BenchmarkCreate(b *testing.B) {
 	n := benchRows()
 	book := staffBook(b, n, nobody)
 	benchOnEach(b, func(b *testing.B, s server) {
 		var ours, bare, bareTx time.Duration
+		writing := stopwatch{stage: usersync.StageCreate}
 		for b.Loop() {
 			db := s.open(b)
-			eng := engine(b, readyMade(b, s, db, usersync.DefaultSchema()))
+			eng := lasting(b, s, db, usersync.WithProgress(writing.tell))
 			plan := preview(b, eng, book)
 			start := time.Now()
 			run, err := eng.Apply(context.Background(), plan)
@@ -133,6 +159,7 @@ func BenchmarkCreate(b *testing.B) {
 			bare += bareInserts(b, s, db, n, 1000)
 			bareTx += bareInserts(b, s, db, n, n)
 		}
+		b.ReportMetric(writing.took.Seconds()/bare.Seconds(), "ratio/write")
 		b.ReportMetric(ours.Seconds()/bare.Seconds(), "ratio/bare")
 		b.ReportMetric(ours.Seconds()/bareTx.Seconds(), "ratio/bare-tx")
 		b.ReportMetric(float64(n)*float64(b.N)/ours.Seconds(), "rows/s")
@@ -184,12 +211,14 @@ func insertBare(b *testing.B, s server, tx *sql.Tx, first, count int) {
 }
 
 // BenchmarkPreview previews against as many users, 10 % of them differing, over excelize reading the same
-// file (at most 0.30, SQLite 0.35; 60 allocations a row), and applies (at most 1.4 of the preview alone).
+// file (at most 0.30, SQLite 0.35; 60 allocations a row), and applies (at most 1.4 of the preview alone);
+// ratio/lasting is the same with the plan, the journal and the run stored.
 func BenchmarkPreview(b *testing.B) {
 	n := benchRows()
 	before, book := staffBook(b, n, nobody), staffBook(b, n, oneInTen)
 	benchOnEach(b, func(b *testing.B, s server) {
-		eng := engine(b, readyMade(b, s, s.open(b), usersync.DefaultSchema()))
+		db := s.open(b)
+		eng := engine(b, s, db)
 		_, err := eng.Apply(context.Background(), preview(b, eng, before))
 		must(b, err)
 		var start, end runtime.MemStats
@@ -208,6 +237,12 @@ func BenchmarkPreview(b *testing.B) {
 		_, err = eng.Apply(context.Background(), plan)
 		must(b, err)
 		b.ReportMetric((ours+time.Since(began)).Seconds()/ours.Seconds(), "ratio/apply")
+		eng = lasting(b, s, db)
+		plan = preview(b, eng, before) // the same changes, the other way round
+		began = time.Now()
+		_, err = eng.Apply(context.Background(), plan)
+		must(b, err)
+		b.ReportMetric((ours+time.Since(began)).Seconds()/ours.Seconds(), "ratio/lasting")
 		b.ReportMetric(ours.Seconds()/excelizeReads(b, book).Seconds(), "ratio/excelize")
 		b.ReportMetric(float64(end.Mallocs-start.Mallocs)/float64(b.N)/float64(n), "allocs/row")
 	})

@@ -3,6 +3,7 @@ package integration
 import (
 	"crypto/rand"
 	"database/sql"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,44 +43,60 @@ func onEach(t *testing.T, test func(t *testing.T, s server)) {
 }
 
 func openSQLite(tb testing.TB) *sql.DB {
-	store, err := sqlite.Open(filepath.Join(tb.TempDir(), "test.db"))
+	store, err := sqlite.Open(newSQLite(tb))
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, store.Close()) })
 	return store.DB()
 }
 
-func openPostgreSQL(tb testing.TB) *sql.DB {
-	config, err := pgx.ParseConfig(address(tb, "USERSYNC_TEST_POSTGRES"))
+func openPostgreSQL(tb testing.TB) *sql.DB { return dialled(tb, "pgx", newPostgreSQL(tb)) }
+
+func openMySQL(tb testing.TB) *sql.DB { return dialled(tb, "mysql", newMySQL(tb)) }
+
+// dialled opens a database for the time of a test.
+func dialled(tb testing.TB, driver, address string) *sql.DB {
+	db, err := sql.Open(driver, address)
 	must(tb, err)
-	admin := stdlib.OpenDB(*config)
-	name := ownName()
-	exec(tb, admin, `CREATE SCHEMA "`+name+`"`)
-	config.RuntimeParams["search_path"] = name
-	db := stdlib.OpenDB(*config)
-	tb.Cleanup(func() {
-		must(tb, db.Close())
-		exec(tb, admin, `DROP SCHEMA "`+name+`" CASCADE`)
-		must(tb, admin.Close())
-	})
+	tb.Cleanup(func() { must(tb, db.Close()) })
 	return db
 }
 
-func openMySQL(tb testing.TB) *sql.DB {
+// newSQLite names a file for a database.
+func newSQLite(tb testing.TB) string { return filepath.Join(tb.TempDir(), "test.db") }
+
+// newPostgreSQL makes an empty schema, dropped after the test, and gives the address of a session in it.
+func newPostgreSQL(tb testing.TB) string {
+	config, err := pgx.ParseConfig(address(tb, "USERSYNC_TEST_POSTGRES"))
+	must(tb, err)
+	name := ownName()
+	within(tb, stdlib.OpenDB(*config), `CREATE SCHEMA "`+name+`"`, `DROP SCHEMA "`+name+`" CASCADE`)
+	session, err := url.Parse(config.ConnString())
+	must(tb, err)
+	query := session.Query()
+	query.Set("search_path", name)
+	session.RawQuery = query.Encode()
+	return session.String()
+}
+
+// newMySQL makes an empty database, dropped after the test, and gives its address.
+func newMySQL(tb testing.TB) string {
 	config, err := mysql.ParseDSN(address(tb, "USERSYNC_TEST_MYSQL"))
 	must(tb, err)
 	admin, err := sql.Open("mysql", config.FormatDSN())
 	must(tb, err)
 	name := ownName()
-	exec(tb, admin, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4")
+	within(tb, admin, "CREATE DATABASE `"+name+"` CHARACTER SET utf8mb4", "DROP DATABASE `"+name+"`")
 	config.DBName = name
-	db, err := sql.Open("mysql", config.FormatDSN())
-	must(tb, err)
+	return config.FormatDSN()
+}
+
+// within does something now and undoes it after the test.
+func within(tb testing.TB, admin *sql.DB, do, undo string) {
+	exec(tb, admin, do)
 	tb.Cleanup(func() {
-		must(tb, db.Close())
-		exec(tb, admin, "DROP DATABASE `"+name+"`")
+		exec(tb, admin, undo)
 		must(tb, admin.Close())
 	})
-	return db
 }
 
 func address(tb testing.TB, variable string) string {
