@@ -1,0 +1,70 @@
+// Usersync brings users in from Excel and CSV files: an operator's command over a saved configuration.
+//
+//	usersync migrate                              makes the tables
+//	usersync template users.xlsx                  writes a workbook to fill in
+//	usersync config create staff.json             saves a configuration
+//	usersync preview -config staff users.xlsx     shows what would happen, and writes nothing
+//	usersync apply PLAN                           does exactly that
+//	usersync undo RUN                             shows how to take it back
+//
+// "usersync help" lists all commands, "usersync help COMMAND" the flags of one.
+//
+// # Where users are
+//
+// -db, or the variable USERSYNC_DB, names the database: the path of a SQLite file, or an address such as
+// postgres://user:password@host/name or mysql://user:password@host:3306/name. Users are in the ready-made
+// table usersync_users, unless -mapping (USERSYNC_MAPPING) names a JSON file that describes the product's own
+// table, and have the default fields, unless -schema (USERSYNC_SCHEMA) names a JSON file with others. -tenant
+// (USERSYNC_TENANT) keeps the configurations and runs of several customers apart. -as names who does it, as
+// NAME or NAME/ID, for the history; the user of that ID is never deactivated.
+//
+// # Exit codes
+//
+//	0  done, or nothing to do
+//	1  failed: a file that was refused, a run that ended early, a wrong flag
+//	2  changes are pending: a preview shows something to apply
+//	3  a person is needed: conflicts, the guard, seats, a plan that is stale
+//
+// Rows with errors do not change the code of a run: it does what can be done, says how many there are on
+// standard error, and -corrections writes them to a file.
+//
+// No welcome mails are sent.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // time zones also where the system has none
+)
+
+func main() { os.Exit(run()) }
+
+// run is main for tests too.
+func run() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal kills
+	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv}
+	err := a.run(ctx, os.Args[1:])
+	return a.tell(err)
+}
+
+// app is one call of the command.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) string
+}
+
+// tell prints an error and gives the exit code.
+func (a *app) tell(err error) int {
+	code := codeOf(err)
+	if err != nil && code != pending {
+		fmt.Fprintln(a.err, "usersync:", message(err))
+	}
+	return code
+}
