@@ -1,5 +1,5 @@
-// Quickstart runs a sync configuration over users in memory: a first file with a conflict and some bad
-// rows, the same file again, and a later file that somebody is missing from.
+// Quickstart runs a saved configuration over users in a SQLite file: a first file with a conflict and some bad
+// rows, the same file again, a later file that somebody is missing from, the history, and the way back.
 //
 //	go run ./examples/quickstart
 package main
@@ -13,10 +13,12 @@ import (
 	"io"
 	"log"
 	"os"
+	"path/filepath"
 	_ "time/tzdata" // time zones also where the system has none
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/adapters/sqlite"
 )
 
 //go:embed staff.xlsx staff-next.xlsx
@@ -28,72 +30,134 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, out io.Writer) error {
-	store := memory.New(memory.WithUsers(accounts()...))
-	eng, err := usersync.New(store, store.Baselines(), usersync.WithMailer(memory.NewMailer()))
+// run keeps everything in a SQLite file that is gone afterwards.
+func run(ctx context.Context, out io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "usersync-quickstart-")
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	store, err := sqlite.Open(filepath.Join(dir, "staff.db"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := store.Migrate(ctx); err != nil {
+		return err
+	}
+	if err := addAccounts(ctx, store); err != nil {
+		return err
+	}
+	svc, err := usersync.NewService(store.Users(), store.Stores(), usersync.WithMailer(memory.NewMailer()))
+	if err != nil {
+		return err
+	}
+	return show(ctx, out, svc)
+}
+
+// show is what an administrator would do.
+func show(ctx context.Context, out io.Writer, svc *usersync.Service) error {
 	cfg := usersync.DefaultConfig("Staff")
 	cfg.RemovedUsers = usersync.Deactivate
 	cfg.Rules = map[string]usersync.Rule{"title": {Strategy: usersync.AskAtRuntime}}
 	cfg.Defaults = map[string]string{"locale": "en-GB", "timezone": "Europe/London"}
 	cfg.WelcomeMail = true
-
-	fmt.Fprintln(out, "1. Preview staff.xlsx: nothing is written.")
-	plan, err := eng.Preview(ctx, cfg, upload("staff.xlsx"))
+	cfg, err := svc.CreateConfig(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	show(out, plan)
+
+	fmt.Fprintln(out, "1. Preview staff.xlsx: no user is written.")
+	plan, err := svc.Preview(ctx, cfg.ID, upload("staff.xlsx"))
+	if err != nil {
+		return err
+	}
+	showPlan(out, plan)
 
 	fmt.Fprintln(out, "2. Decide the conflict: the file is right.")
 	for c := range plan.Conflicts() {
 		fmt.Fprintf(out, "   row %d: %s of %s is %q, the file says %q\n", c.Row, c.Field, c.Name, c.Current, c.Incoming)
 	}
-	if err := plan.Resolve(usersync.Decision{Field: "title", Choice: usersync.TakeFile}); err != nil {
+	if _, err := svc.Decide(ctx, plan.ID, usersync.Decision{Field: "title", Choice: usersync.TakeFile}); err != nil {
 		return err
 	}
 
 	fmt.Fprintln(out, "3. Apply.")
-	first, err := eng.Apply(ctx, plan)
+	first, err := svc.Apply(ctx, plan.ID)
 	if err != nil {
 		return err
 	}
 	showRun(out, first)
 
 	fmt.Fprintln(out, "4. The same file again: nothing changes.")
-	if plan, err = eng.Preview(ctx, cfg, upload("staff.xlsx")); err != nil {
+	if plan, err = svc.Preview(ctx, cfg.ID, upload("staff.xlsx")); err != nil {
 		return err
 	}
 	showCounts(out, plan)
 
 	fmt.Fprintln(out, "5. Preview and apply the next file: its bad rows are mended, and somebody has left.")
-	if plan, err = eng.Preview(ctx, cfg, upload("staff-next.xlsx")); err != nil {
+	if plan, err = svc.Preview(ctx, cfg.ID, upload("staff-next.xlsx")); err != nil {
 		return err
 	}
-	show(out, plan)
-	second, err := eng.Apply(ctx, plan)
+	showPlan(out, plan)
+	second, err := svc.Apply(ctx, plan.ID)
 	if err != nil {
 		return err
 	}
 	showRun(out, second)
+	return goBack(ctx, out, svc, second.ID)
+}
 
-	fmt.Fprintln(out, "6. Every row of that run is in results.xlsx.")
+// goBack takes a run back, and shows the history.
+func goBack(ctx context.Context, out io.Writer, svc *usersync.Service, runID string) error {
+	fmt.Fprintln(out, "6. That was the wrong file: take the run back.")
+	plan, err := svc.Undo(ctx, runID)
+	if err != nil {
+		return err
+	}
+	showPlan(out, plan)
+	back, err := svc.Apply(ctx, plan.ID)
+	if err != nil {
+		return err
+	}
+	showRun(out, back)
+
+	fmt.Fprintln(out, "7. The history, and every row of a run in results.xlsx.")
+	runs, err := svc.History(ctx, usersync.RunQuery{})
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		what := r.File
+		if r.Undoes != "" {
+			what = "taken back"
+		}
+		fmt.Fprintf(out, "   %-15s %s: %d created, %d updated, %d deactivated\n", what, r.Status, r.Counts.Created, r.Counts.Updated, r.Counts.Deactivated)
+	}
 	f, err := os.Create("results.xlsx")
 	if err != nil {
 		return err
 	}
-	return errors.Join(second.WriteResults(f), f.Close())
+	return errors.Join(svc.WriteResults(ctx, runID, f), f.Close())
 }
 
-// accounts are the users whom the product has before the first run.
-func accounts() []usersync.User {
+// addAccounts makes the users whom the product has before the first run.
+func addAccounts(ctx context.Context, store *sqlite.Store) error {
 	names := []string{"userName", "email", "firstName", "lastName", "title", "department", "phone", "locale"}
-	ada := usersync.NewValues(names, []string{"ada.byron", "ada.byron@example.com", "Ada", "Byron", "Researcher", "Research", "+442055500101", "en-GB"})
-	ben := usersync.NewValues(names, []string{"Ben.Ode", "ben.ode@example.com", "Ben", "Ode", "Engineer", "Sales", "", "en-GB"})
-	farid := usersync.NewValues(names, []string{"farid.haddad", "farid.haddad@example.com", "Farid", "Haddad", "Driver"})
-	return []usersync.User{{Active: true, Values: ada}, {Active: true, Values: ben}, {Active: false, Values: farid}}
+	var changes []usersync.Change
+	for _, values := range [][]string{
+		{"ada.byron", "ada.byron@example.com", "Ada", "Byron", "Researcher", "Research", "+442055500101", "en-GB"},
+		{"Ben.Ode", "ben.ode@example.com", "Ben", "Ode", "Engineer", "Sales", "", "en-GB"},
+		{"farid.haddad", "farid.haddad@example.com", "Farid", "Haddad", "Driver"},
+	} {
+		changes = append(changes, usersync.Change{Op: usersync.OpCreate, Key: usersync.Fold(values[0]),
+			Set: usersync.NewValues(names, values), Active: values[0] != "farid.haddad"})
+	}
+	outcomes, err := store.Users().WriteUsers(ctx, changes)
+	for _, o := range outcomes {
+		err = errors.Join(err, o.Err)
+	}
+	return err
 }
 
 func upload(name string) usersync.Source {
@@ -101,7 +165,7 @@ func upload(name string) usersync.Source {
 	return usersync.Open(bytes.NewReader(data), int64(len(data)), name)
 }
 
-func show(out io.Writer, plan *usersync.Plan) {
+func showPlan(out io.Writer, plan *usersync.Plan) {
 	for row := range plan.Rows() {
 		number := fmt.Sprint(row.Number)
 		if row.Number == 0 { // not in the file any more
