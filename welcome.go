@@ -63,8 +63,9 @@ func (w *applyJob) notMailed(at int32, message string) {
 	w.run.set(at, func(r *result) { r.reasons = append(r.reasons, warning(CodeMailFailed, "message", message)) })
 }
 
-// mailBatch reads the users as they were created and welcomes them. That they cannot be read is a warning
-// on their rows: everything else of the run is done.
+// mailBatch reads the users as they were created and welcomes them. That they cannot be read ends a run that
+// can be resumed, whose mails stay queued; otherwise it is a warning on their rows, since everything else of
+// the run is done.
 func (w *applyJob) mailBatch(ctx context.Context, entries []int32) error {
 	ids := make([]string, len(entries))
 	for i, at := range entries {
@@ -73,7 +74,7 @@ func (w *applyJob) mailBatch(ctx context.Context, entries []int32) error {
 	users, err := w.findUsers(ctx, FieldID, ids)
 	var panicked *PanicError
 	switch {
-	case err != nil && (ctx.Err() != nil || errors.Is(err, ErrInvalid) || errors.As(err, &panicked)):
+	case err != nil && (w.ledger != nil || ctx.Err() != nil || errors.Is(err, ErrInvalid) || errors.As(err, &panicked)):
 		return err
 	case err != nil:
 		for _, at := range entries {
