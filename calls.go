@@ -9,6 +9,9 @@ import (
 // Everything of the product is called through this file: a panic becomes an error, batches are kept to
 // their size, and an answer that breaks the contract is an error instead of a wrong plan.
 
+// attempts is how often something is begun anew that others are faster with all the time.
+const attempts = 10
+
 // calling turns a panic of an adapter into an error. It is deferred by whoever calls one.
 func calling(call string, err *error) {
 	if v := recover(); v != nil {

@@ -102,13 +102,13 @@ func (p *Previewer) Preview(ctx context.Context, cfg Config, src Source, opts ..
 // store fails, an adapter panics or ctx is done after the first write, the error is a *PartialError and
 // the Run has what was done; the baseline stays as it was.
 func (e *Engine) Apply(ctx context.Context, plan *Plan, opts ...ApplyOption) (*Run, error) {
-	for {
+	for lost := 0; ; lost++ {
 		w, applied, err := e.claim(ctx, plan, opts)
 		if w == nil {
 			return applied, err
 		}
 		run, err := w.carryOut(ctx)
-		if !errors.Is(err, ErrLeaseLost) {
+		if !errors.Is(err, ErrLeaseLost) || lost == attempts {
 			return run, err
 		}
 		plan.setRun(nil) // whoever has taken the run over brings it to its end

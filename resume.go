@@ -12,7 +12,8 @@ import (
 // Users who moved since are left out as stale, the product's hooks and the seats are asked again. It needs
 // WithRuns.
 //
-// Resuming a run that has succeeded returns it. The error is as for Apply, and besides wraps ErrNotFound
+// The run keeps the actor and the options that it was begun with; of opts only IfCurrent counts. Resuming a run
+// that has succeeded returns it. The error is as for Apply, and besides wraps ErrNotFound
 // for an unknown run; it is an *InProgressError while the run, or another of its configuration, is under
 // way, and wraps ErrPlanStale where another run of the configuration has begun since.
 func (e *Engine) Resume(ctx context.Context, runID string, opts ...ApplyOption) (*Run, error) {
@@ -144,8 +145,18 @@ func (p *Previewer) savePlan(ctx context.Context, plan *Plan) (err error) {
 // partsAtOnce is how many parts of a plan are read in one call.
 const partsAtOnce = 50
 
-// loadPlan reads a stored plan.
-func (p *Previewer) loadPlan(ctx context.Context, id string) (_ *Plan, err error) {
+// loadPlan reads a stored plan, and does it anew where somebody decides it in between.
+func (p *Previewer) loadPlan(ctx context.Context, id string) (*Plan, error) {
+	for try := 1; ; try++ {
+		plan, err := p.loadEdition(ctx, id)
+		if !errors.Is(err, ErrEdited) || try == attempts {
+			return plan, err
+		}
+	}
+}
+
+// loadEdition is one attempt of loadPlan.
+func (p *Previewer) loadEdition(ctx context.Context, id string) (_ *Plan, err error) {
 	defer calling("PlanStore", &err)
 	rec, err := p.stores.Plans.LoadPlan(ctx, id)
 	if err != nil {

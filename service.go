@@ -77,9 +77,6 @@ func (s *Service) ResumeConfig(ctx context.Context, id string) (Config, error) {
 	return s.setPaused(ctx, id, false)
 }
 
-// attempts is how often something is read and saved anew that somebody else edits all the time.
-const attempts = 10
-
 func (s *Service) setPaused(ctx context.Context, id string, paused bool) (Config, error) {
 	for try := 1; ; try++ {
 		cfg, err := s.Config(ctx, id)
@@ -130,10 +127,18 @@ func (s *Service) Preview(ctx context.Context, configID string, src Source, opts
 		return nil, err
 	}
 	plan, err := s.eng.Preview(ctx, cfg, src, opts...)
+	return s.kept(ctx, plan, err)
+}
+
+// kept stores a new plan, if there is one.
+func (s *Service) kept(ctx context.Context, plan *Plan, err error) (*Plan, error) {
+	if err == nil {
+		err = s.eng.savePlan(ctx, plan)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return plan, s.eng.savePlan(ctx, plan)
+	return plan, nil
 }
 
 // Plan returns a stored plan, whole. For a page of its rows, see Rows.
@@ -254,10 +259,7 @@ func (s *Service) Undo(ctx context.Context, runID string, opts ...PreviewOption)
 		return nil, err
 	}
 	plan, err := s.eng.undo(ctx, run, cfg, opts)
-	if err != nil {
-		return nil, err
-	}
-	return plan, s.eng.savePlan(ctx, plan)
+	return s.kept(ctx, plan, err)
 }
 
 // Run returns a run, whole. For a page of its rows, see Rows.

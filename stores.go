@@ -86,7 +86,7 @@ type RunStore interface {
 	Runs(ctx context.Context, q RunQuery) ([]RunRecord, error)
 	// DeleteRuns removes the runs that ended before a time, with their plans, results, journals and
 	// mails, and returns how many there were. A configuration's newest run stays, and so does a run that
-	// is under way, interrupted, or has mails that are neither sent nor given up.
+	// is under way, interrupted, or has mails that are queued or being sent.
 	DeleteRuns(ctx context.Context, before time.Time) (int, error)
 }
 

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"encoding/csv"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -246,4 +249,87 @@ func BenchmarkPreview(b *testing.B) {
 		b.ReportMetric(ours.Seconds()/excelizeReads(b, book).Seconds(), "ratio/excelize")
 		b.ReportMetric(float64(end.Mallocs-start.Mallocs)/float64(b.N)/float64(n), "allocs/row")
 	})
+}
+
+// BenchmarkPreviewMillion previews a file of a million rows, 10 % of them differing, against as many users, and
+// reports the peak of the heap in megabytes, the users' own process apart (at most 1,000). USERSYNC_BENCH_ROWS
+// sets another number.
+func BenchmarkPreviewMillion(b *testing.B) {
+	n := 1_000_000
+	if os.Getenv("USERSYNC_BENCH_ROWS") != "" || testing.Short() {
+		n = benchRows()
+	}
+	path := filepath.Join(b.TempDir(), "staff.csv")
+	writeStaff(b, path, n)
+	benchOnEach(b, func(b *testing.B, s server) {
+		db := s.open(b)
+		users := readyMade(b, s, db, usersync.DefaultSchema())
+		fill(b, users, n)
+		eng, err := usersync.New(users, newState(b, s, db))
+		must(b, err)
+		peak := uint64(0)
+		for b.Loop() {
+			stop := watchHeap(&peak)
+			plan, err := eng.Preview(context.Background(), usersync.DefaultConfig("Staff"), usersync.File(path))
+			stop()
+			must(b, err)
+			if got := plan.Counts(); got.Updated != n/10 || got.Unchanged != n-n/10 {
+				b.Fatal(got)
+			}
+		}
+		b.ReportMetric(float64(peak)/1e6, "MB-heap")
+	})
+}
+
+// writeStaff writes a CSV file of n users, one in ten of whom differs.
+func writeStaff(b *testing.B, path string, n int) {
+	f, err := os.Create(path)
+	must(b, err)
+	out := csv.NewWriter(f)
+	must(b, out.Write(staffNames()))
+	for i := range n {
+		must(b, out.Write(staffValues(i, oneInTen(i))))
+	}
+	out.Flush()
+	must(b, errors.Join(out.Error(), f.Close()))
+}
+
+// fill creates n users.
+func fill(b *testing.B, users *sqlstore.Users, n int) {
+	for first := 0; first < n; first += 5000 {
+		var changes []usersync.Change
+		for i := first; i < min(first+5000, n); i++ {
+			c := usersync.Change{Op: usersync.OpCreate, Active: true}
+			for name, value := range usersync.NewValues(staffNames(), staffValues(i, false)).All() {
+				if name != "active" { // the status is no value
+					c.Set.Set(name, value)
+				}
+			}
+			c.Key = usersync.Fold(c.Set.Get("userName"))
+			changes = append(changes, c)
+		}
+		out, err := users.WriteUsers(context.Background(), changes)
+		must(b, err)
+		must(b, out[0].Err)
+	}
+}
+
+// watchHeap notes the largest heap until stop is called.
+func watchHeap(peak *uint64) (stop func()) {
+	runtime.GC()
+	done, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			*peak = max(*peak, m.HeapAlloc)
+			select {
+			case <-done:
+				return
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}()
+	return func() { close(done); <-over }
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
@@ -39,6 +40,26 @@ func TestReadyMadeTable(t *testing.T) {
 		},
 			usersynctest.NewUser(newUser), usersynctest.Lookups("email", "badge"),
 			usersynctest.Unique("badge"), usersynctest.Lists("groups"))
+	})
+}
+
+// Idempotency keys are forgotten once they are old.
+func TestForget(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		db := s.open(t)
+		users := readyMade(t, s, db, schema())
+		for n := range 3 {
+			change := usersync.Change{Op: usersync.OpCreate, Set: newUser(n), Key: usersync.Fold(newUser(n).Get("userName")), IdempotencyKey: number(n)}
+			out, err := users.WriteUsers(t.Context(), []usersync.Change{change})
+			must(t, err)
+			must(t, out[0].Err)
+		}
+		exec(t, db, "UPDATE usersync_changes SET made_at = '2020-01-01 00:00:00' WHERE change_key <> '"+number(1)+"'")
+		n, err := users.Forget(t.Context(), time.Now())
+		must(t, err)
+		if n != 2 {
+			t.Fatalf("%d keys were forgotten, want 2", n)
+		}
 	})
 }
 

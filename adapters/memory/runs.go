@@ -196,7 +196,7 @@ func (s *State) DeleteRuns(ctx context.Context, before time.Time) (int, error) {
 
 func (s *State) hasOpenMails(runID string) bool {
 	return slices.ContainsFunc(s.mails, func(m usersync.Mail) bool {
-		return m.RunID == runID && m.State != usersync.MailSent && m.State != usersync.MailDropped
+		return m.RunID == runID && (m.State == usersync.MailQueued || m.State == usersync.MailSending)
 	})
 }
 

@@ -144,7 +144,7 @@ func (s *State) DeleteRuns(ctx context.Context, before time.Time) (deleted int, 
 	ids, err := s.ids(ctx, s.bound("SELECT r.id FROM {runs} r WHERE r.tenant = ? AND r.finished > 0 AND r.finished < ? AND EXISTS "+
 		"(SELECT 1 FROM {runs} n WHERE n.tenant = r.tenant AND n.config_id = r.config_id AND "+
 		"(n.started > r.started OR n.started = r.started AND n.id > r.id)) AND NOT EXISTS "+
-		"(SELECT 1 FROM {mails} m WHERE m.tenant = r.tenant AND m.run_id = r.id AND m.state NOT IN ('sent', 'dropped'))",
+		"(SELECT 1 FROM {mails} m WHERE m.tenant = r.tenant AND m.run_id = r.id AND m.state IN ('queued', 'sending'))",
 		s.tenant, before.UnixMilli()))
 	for _, id := range ids {
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/usersync-go/usersync"
@@ -230,6 +231,29 @@ func (s *Users) createRemembered() string {
 		d.quote(names[1]) + " " + t.folded + " NOT NULL,\n  " +
 		d.quote(names[2]) + " " + t.folded + " NOT NULL,\n  " +
 		d.quote("made_at") + " TIMESTAMP DEFAULT CURRENT_TIMESTAMP\n)" + t.suffix
+}
+
+// Forget removes remembered idempotency keys that were written before a time, and returns how many there were.
+// A key is needed as long as its run can go on, and no longer; those of the last day stay in any case.
+func (s *Users) Forget(ctx context.Context, before time.Time) (int, error) {
+	if s.mapping.Remembered == "" {
+		return 0, nil
+	}
+	if day := time.Now().AddDate(0, 0, -1); before.After(day) {
+		before = day
+	}
+	st := &statement{dialect: s.dialect}
+	st.add("DELETE FROM ", s.dialect.quoteTable(s.mapping.Remembered), " WHERE made_at < ")
+	st.bind(before.UTC().Format(time.DateTime))
+	if s.dialect == PostgreSQL {
+		st.add("::timestamp")
+	}
+	done, err := s.db.ExecContext(ctx, st.text.String(), st.args...)
+	if err != nil {
+		return 0, fmt.Errorf("sqlstore: forgetting idempotency keys: %w", err)
+	}
+	n, err := done.RowsAffected()
+	return int(n), err
 }
 
 // addMissing adds the columns of fields that are not in the table yet.
