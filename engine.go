@@ -121,10 +121,10 @@ func (w *applyJob) carryOut(ctx context.Context) (*Run, error) {
 	ctx, stop := w.ledger.keep(ctx)
 	defer stop()
 	if err := w.check(ctx); err != nil {
-		return nil, err
+		return nil, because(ctx, err)
 	}
 	w.start(ctx)
-	return w.end(ctx, w.write(ctx))
+	return w.end(ctx, because(ctx, w.write(ctx)))
 }
 
 // Running returns the run of a configuration that this engine has under way, nil if there is none: to

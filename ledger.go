@@ -137,6 +137,15 @@ func (l *ledger) renewUntil(ctx context.Context) error {
 	}
 }
 
+// because is why a run ends: where keep has ended its context, the reason that it had.
+func because(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err == nil || cause == nil || cause == ctx.Err() || !errors.Is(err, ctx.Err()) {
+		return err
+	}
+	return cause
+}
+
 func (l *ledger) renew(ctx context.Context) (cancelled bool, err error) {
 	defer calling("LeaseStore.Renew", &err)
 	if cancelled, err = l.Leases.Renew(ctx, l.lease, l.ttl); err != nil {

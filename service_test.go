@@ -274,6 +274,7 @@ func TestServiceCancelAndResume(t *testing.T) {
 	}
 	run, err := b.svc.Apply(ctx, plan.ID)
 	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "somebody asked for it")
 	require.Equal(t, usersync.RunCancelled, run.Status())
 	require.Equal(t, 2, run.Counts().Created)
 	record, err := b.service().RunRecord(ctx, plan.ID)
@@ -293,6 +294,29 @@ func TestServiceCancelAndResume(t *testing.T) {
 	require.Equal(t, run.ID, same.ID)
 	_, err = b.svc.Resume(ctx, "nothing")
 	require.ErrorIs(t, err, usersync.ErrNotFound)
+}
+
+// A4, A5: a run that another process takes over, because this one has not renewed its lease in time, is brought to
+// its end by that one, and whoever waits for it here is told so.
+func TestServiceTakenOver(t *testing.T) {
+	b := newBureau(t)
+	b.svc = b.service(usersync.WithLeaseTime(100 * time.Millisecond))
+	plan := b.preview("anna", "bert", "carl", "dora", "emil")
+	first := true
+	b.spy.after = func(int) {
+		if !first {
+			return
+		}
+		first = false
+		b.ahead += time.Hour // the lease has run out
+		run, err := b.service().Apply(context.Background(), plan.ID)
+		require.NoError(t, err)
+		require.Equal(t, 5, run.Counts().Created)
+	}
+	run, err := b.svc.Apply(t.Context(), plan.ID)
+	require.NoError(t, err)
+	require.Equal(t, 5, run.Counts().Created)
+	require.Len(t, b.store.Users(), 5)
 }
 
 // A5: who changes before the run goes on is left out as stale, and nothing is overwritten; a run after which

@@ -25,7 +25,8 @@
 // A damaged file is refused as a whole, never read in part. Preview has only reading interfaces: it
 // cannot write or mail. Apply writes what the plan shows or refuses before the first write; it never
 // overwrites a user who changed since, never deactivates more users than the guard allows without a
-// person's word, and never takes more seats than there are. A plan is applied once.
+// person's word, and never takes more seats than there are. A plan is applied once, and with stores whatever
+// happens to the process: nobody is lost, doubled or welcomed twice.
 //
 // # Use
 //
@@ -37,7 +38,11 @@
 //	fmt.Println(plan.Counts())
 //	run, err := eng.Apply(ctx, plan)
 //
-// A [Previewer], an [Engine] and the interfaces below may be used by several goroutines at once unless
+// A [Service] does the same with saved configurations, and plans and runs by id, in stores that any process can
+// go on with ([Stores]): a run survives the death of its process and is resumed ([Engine.Resume]), and what a run
+// did can be taken back ([Previewer.Undo]).
+//
+// A [Previewer], an [Engine], a [Service] and the interfaces below may be used by several goroutines at once unless
 // a comment says otherwise.
 package usersync
 

@@ -1,6 +1,6 @@
 // Package sqlstore keeps users in a table of a SQL database: the product's own table, which a [Mapping]
-// describes, or a ready-made one ([DefaultMapping], [Users.Migrate]). It works on database/sql and brings
-// no driver; SQLite (3.35 or later), PostgreSQL (12 or later), MySQL (8.0) and MariaDB (10.3 or later) are
+// describes, or a ready-made one ([DefaultMapping], [Users.Migrate]); and, in tables of its own, all that a
+// usersync.Service needs ([State]). It works on database/sql and brings no driver; SQLite (3.35 or later), PostgreSQL (12 or later), MySQL (8.0) and MariaDB (10.3 or later) are
 // known to it.
 //
 //	db, err := sql.Open("pgx", "postgres://…")
@@ -15,6 +15,12 @@
 //			"manager":  {Column: "boss_no", Reference: true, Null: true},
 //		},
 //	}, schema)
+//
+//	state, err := sqlstore.NewState(db, sqlstore.PostgreSQL)
+//	...
+//	err = state.Migrate(ctx) // the only call that makes or changes its tables
+//	...
+//	svc, err := usersync.NewService(users, state.Stores())
 //
 // # Look-ups
 //
