@@ -15,6 +15,7 @@ import (
 // A5, A7, A8: every call of the stores fails once, in several ways, where users and journal share their
 // transactions and where they do not. After Resume everything is as it would have been.
 func TestResumeAfterFaults(t *testing.T) {
+	t.Parallel()
 	const n = 40
 	for _, apart := range []bool{false, true} {
 		struck := map[string]int{}
