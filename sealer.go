@@ -36,7 +36,7 @@ func (s *sealer) seal(planID string, at int32, set *setting) ([]byte, error) {
 		return nil, nil
 	case s == nil:
 		return nil, fmt.Errorf("%w: the file has secret values, such as passwords, and a stored plan must not have them in the clear: "+
-			"set a key for them with WithSecretKey, or leave their columns out", ErrInvalid)
+			"set a key for them (WithSecretKey; for the command, USERSYNC_SECRET_KEY), or leave their columns out", ErrInvalid)
 	}
 	return s.aead.Seal(nil, nil, []byte(set.new), sealedAs(planID, at, set.field)), nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -161,7 +162,15 @@ func (p *place) within(ctx context.Context, do func(svc *usersync.Service) error
 	if err := d.state.Check(ctx); err != nil {
 		return fmt.Errorf("%w\nrun first: usersync migrate", err)
 	}
-	svc, err := usersync.NewService(d.users, d.state.Stores(), append(opts, usersync.WithSchema(d.schema))...)
+	opts = append(opts, usersync.WithSchema(d.schema))
+	if text := p.app.env("USERSYNC_SECRET_KEY"); text != "" {
+		key, err := base64.StdEncoding.DecodeString(text)
+		if err != nil {
+			return errors.New("USERSYNC_SECRET_KEY is not base64")
+		}
+		opts = append(opts, usersync.WithSecretKey(key))
+	}
+	svc, err := usersync.NewService(d.users, d.state.Stores(), opts...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@
 // (USERSYNC_TENANT) keeps the configurations and runs of several customers apart. -as names who does it, as
 // NAME or NAME/ID, for the history; the user of that ID is never deactivated.
 //
+// Where fields are secret, such as passwords, USERSYNC_SECRET_KEY has the key, 32 bytes as base64, with which
+// plans keep them; a file with secrets is refused without it.
+//
 // # Exit codes
 //
 //	0  done, or nothing to do
