@@ -146,6 +146,17 @@ func readJournal(entries []JournalEntry, rows int) (*journalled, error) {
 	return j, nil
 }
 
+// ended counts the rows whose own change has an outcome.
+func (j *journalled) ended() int {
+	n := len(j.held)
+	for id := range j.known {
+		if id.part == partMain {
+			n++
+		}
+	}
+	return n
+}
+
 func (j *journalled) add(note *journalNote, rows int) error {
 	for _, h := range note.Held {
 		if int(h.Entry) >= rows || h.Entry < 0 {

@@ -283,6 +283,32 @@ func (s *Service) RunRecord(ctx context.Context, runID string) (RunRecord, error
 	return *rec, nil
 }
 
+// Progress tells how many of a run's changes have an outcome, good or bad, and how many there are, in whichever
+// process the run is under way.
+func (s *Service) Progress(ctx context.Context, runID string) (done, total int, err error) {
+	rec, err := s.RunRecord(ctx, runID)
+	if err != nil {
+		return 0, 0, err
+	}
+	if run := s.eng.Running(rec.ConfigID); run != nil && run.ID == runID {
+		done, total = run.Progress()
+		return done, total, nil
+	}
+	plan, err := s.PlanRecord(ctx, runID)
+	if err != nil {
+		return 0, 0, err
+	}
+	total = plan.Counts.New + plan.Counts.Updated + plan.Counts.Deactivated
+	if !rec.Finished.IsZero() {
+		return total - rec.Counts.Pending - rec.Counts.Uncertain, total, nil
+	}
+	past, err := s.eng.pastOf(ctx, runID, plan.Counts.Rows+plan.Counts.Removed)
+	if err != nil {
+		return 0, 0, err
+	}
+	return past.ended(), total, nil
+}
+
 // PlanRecord returns a stored plan without its rows.
 func (s *Service) PlanRecord(ctx context.Context, planID string) (rec PlanRecord, err error) {
 	defer calling("PlanStore.LoadPlan", &err)

@@ -266,6 +266,9 @@ func TestServiceCancelAndResume(t *testing.T) {
 		require.NoError(t, b.service().Cancel(ctx, plan.ID))
 		_, err := b.service().Resume(ctx, plan.ID)
 		require.ErrorIs(t, err, usersync.ErrRunInProgress)
+		done, total, err := b.service().Progress(ctx, plan.ID)
+		require.NoError(t, err)
+		require.Equal(t, []int{0, 5}, []int{done, total})
 		page, err := b.service().Rows(ctx, plan.ID, usersync.RowQuery{})
 		require.NoError(t, err)
 		require.Equal(t, usersync.StateUncertain, page.Rows[0].State, "the batch that is being written")
@@ -285,8 +288,10 @@ func TestServiceCancelAndResume(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, run.Counts(), loaded.Counts())
 
+	b.progressed(plan.ID, 2, 5)
 	run, err = b.service().Resume(ctx, plan.ID)
 	require.NoError(t, err)
+	b.progressed(plan.ID, 5, 5)
 	require.Equal(t, 5, run.Counts().Created)
 	require.Len(t, b.spy.written(), 3)
 	same, err := b.service().Resume(ctx, plan.ID)
@@ -294,6 +299,14 @@ func TestServiceCancelAndResume(t *testing.T) {
 	require.Equal(t, run.ID, same.ID)
 	_, err = b.svc.Resume(ctx, "nothing")
 	require.ErrorIs(t, err, usersync.ErrNotFound)
+}
+
+// progressed looks how far a run is said to be.
+func (b *bureau) progressed(id string, done, total int) {
+	b.t.Helper()
+	gotDone, gotTotal, err := b.service().Progress(b.t.Context(), id)
+	require.NoError(b.t, err)
+	require.Equal(b.t, []int{done, total}, []int{gotDone, gotTotal})
 }
 
 // A4, A5: a run that another process takes over, because this one has not renewed its lease in time, is brought to
