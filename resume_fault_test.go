@@ -167,7 +167,8 @@ func (c *company) goesThrough(f *usersynctest.Faults, n int) *usersync.Run {
 }
 
 // A5, A7, A8: in a run of 1,000 rows of all classes every call of a store, the journal, the baseline and
-// the mailer fails once, in every way. After Resume nobody is lost or doubled, the run says what the users
+// the mailer fails once, by an error, a panic and a cancellation, before it
+// took effect and after. After Resume nobody is lost or doubled, the run says what the users
 // are, the baseline is right, and nobody has a second mail.
 // USERSYNC_TEST_USERS sets how many users there are before, a multiple of 40.
 func TestResumeAfterFaults(t *testing.T) {
@@ -199,16 +200,16 @@ func TestResumeAfterFaults(t *testing.T) {
 		require.Equal(t, base, c.baseline())
 		c.saysWhatIs(run, counts)
 		c.mailedOnce(run)
-	})
+	}, usersynctest.ErrorBefore, usersynctest.ErrorAfter, usersynctest.PanicBefore, usersynctest.PanicAfter,
+		usersynctest.CancelBefore, usersynctest.CancelAfter) // half a batch: TestResumeAfterManyFaults
 	total := 0
 	for _, times := range struck {
 		total += times
 	}
 	t.Logf("%d runs of %d rows, each with one fault: %v", total-struck[""], len(after)+n/40, struck)
-	require.Greater(t, struck["Journal.Append"], 9)
-	require.Greater(t, struck["UserStore.WriteUsers"], 9)
-	require.Greater(t, struck["Outbox.MoveMail"], 9)
-	require.Greater(t, struck["RunStore.FinishRun"], 8)
+	for _, call := range []string{"Journal.Append", "UserStore.WriteUsers", "Outbox.MoveMail", "RunStore.FinishRun"} {
+		require.GreaterOrEqual(t, struck[call], 6, call)
+	}
 }
 
 // A5: the run is ended by one fault and so is its resumption, at random calls, again and again, on stores that
