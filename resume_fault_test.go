@@ -226,25 +226,16 @@ func TestResumeAfterManyFaults(t *testing.T) {
 		c.users = []usersync.UserStore{c.store, c.users, versionless{forgetful{c.store}}}[seed%3]
 		plan, err := c.service(usersynctest.FailNth(0, "")).Preview(t.Context(), c.cfg.ID, companyFile(n))
 		require.NoError(t, err)
-		var run *usersync.Run
 		for faults := 0; faults < 6; faults++ {
 			f := usersynctest.FailNth(1+roll.IntN(40), kinds[roll.IntN(len(kinds))])
-			c.later.Add(1)
-			if run, err = c.service(f).Apply(f.Context(t.Context()), plan.ID); err == nil {
-				break
-			}
-			if run != nil {
-				f = usersynctest.FailNth(1+roll.IntN(40), kinds[roll.IntN(len(kinds))])
-				c.later.Add(1)
-				run, err = c.service(f).Resume(f.Context(t.Context()), run.ID)
-			}
-			if err == nil {
+			if _, err := c.goesOn(f.Context(t.Context()), c.service(f), plan.ID, faults%2 == 1); err == nil {
 				break
 			}
 		}
-		c.later.Add(1)
-		if run, err = c.service(usersynctest.FailNth(0, "")).Apply(t.Context(), plan.ID); err != nil {
-			run, err = c.service(usersynctest.FailNth(0, "")).Resume(t.Context(), plan.ID)
+		calm := c.service(usersynctest.FailNth(0, ""))
+		run, err := c.goesOn(t.Context(), calm, plan.ID, false)
+		if err != nil {
+			run, err = c.goesOn(t.Context(), calm, plan.ID, true)
 		}
 		require.NoError(t, err, "seed %d", seed)
 		require.Equal(t, after, c.everybody(), "seed %d", seed)
@@ -252,6 +243,15 @@ func TestResumeAfterManyFaults(t *testing.T) {
 		c.saysWhatIs(run, counts)
 		c.mailedOnce(run)
 	}
+}
+
+// goesOn applies a plan or resumes its run, once whatever lease was left has run out.
+func (c *company) goesOn(ctx context.Context, svc *usersync.Service, id string, resume bool) (*usersync.Run, error) {
+	c.later.Add(1)
+	if resume {
+		return svc.Resume(ctx, id)
+	}
+	return svc.Apply(ctx, id)
 }
 
 func (c *company) baseline() []string {
