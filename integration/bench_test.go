@@ -265,7 +265,7 @@ func BenchmarkPreviewMillion(b *testing.B) {
 		db := s.open(b)
 		users := readyMade(b, s, db, usersync.DefaultSchema())
 		fill(b, users, n)
-		eng, err := usersync.New(users, newState(b, s, db))
+		eng, err := usersync.New(users, newState(b, s, db), usersync.WithLimits(usersync.Limits{Bytes: 1 << 30}))
 		must(b, err)
 		peak := uint64(0)
 		for b.Loop() {
