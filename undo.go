@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -17,8 +18,9 @@ import (
 //	activated, deactivated      the opposite, unless done already
 //
 // What was changed since is listed and not touched: as a Skipped row with CodeChangedSince, or, where other
-// fields of the user go back, as a warning beside it. Secrets were never recorded and cannot go back; the
-// row says so. Rows to which the run did nothing are not listed. Guard, seats, hooks and staleness are as for
+// fields of the user go back, as a warning beside it. So is a field that cannot go back: its old value is
+// unique and taken by now, or names a user who is gone or would make a loop. Secrets were never recorded and
+// cannot go back; the row says so. Rows to which the run did nothing are not listed. Guard, seats, hooks and staleness are as for
 // any plan.
 //
 // When the plan is applied, the baseline becomes what it would be without the run: users who were created
@@ -57,6 +59,9 @@ func (p *Previewer) undo(ctx context.Context, run *Run, cfg Config, opts []Previ
 		return nil, err
 	}
 	settle(u.plan)
+	for u.giveUp() {
+		settle(u.plan)
+	}
 	p.log.InfoContext(ctx, "usersync: undo planned", "config", u.cfg.ID, "plan", u.plan.ID, "run", run.ID, "counts", u.plan.Counts())
 	return u.plan, nil
 }
@@ -159,6 +164,38 @@ func (u *undoJob) reverseBatch(ctx context.Context, rows []int32) error {
 		}
 	}
 	return nil
+}
+
+// giveUp leaves fields as they are that cannot go back, with the reason as a warning, so that the rest of their
+// users does. It tells whether there were any; without them the plan has to be settled anew. (C6, C8)
+func (u *undoJob) giveUp() bool {
+	found := false
+	for i := range u.plan.entries[:u.plan.rows] {
+		e := &u.plan.entries[i]
+		if e.more == nil {
+			continue
+		}
+		for _, r := range e.more.cross {
+			if r.Level == LevelError && u.drop(e, r.Field) {
+				found = true
+				r.Level = LevelWarning
+				e.more.own = append(e.more.own, r)
+			}
+		}
+	}
+	return found
+}
+
+// drop leaves a field of an entry as it is, and tells whether it was to be written. The key is not dropped: with
+// it the user would be somebody else for the rest of the plan.
+func (u *undoJob) drop(e *entry, field string) bool {
+	at, known := u.schema.byName[field]
+	if !known || at == u.schema.key {
+		return false
+	}
+	before := len(e.more.settings)
+	e.more.settings = slices.DeleteFunc(e.more.settings, func(s setting) bool { return int(s.field) == at })
+	return len(e.more.settings) < before
 }
 
 // keyOf marks a key, which might look like an id.

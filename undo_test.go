@@ -60,15 +60,11 @@ func undoWorld(ctx context.Context, w *world) (done int, err error) {
 	if back, err = w.stored(back); err != nil {
 		return 0, err
 	}
-	for row := range back.RowsOf(usersync.ClassError) {
-		code := row.Reasons[0].Code // what was before was not in order: C6, C8
-		if !strings.HasPrefix(string(code), "reference_") && code != usersync.CodeNotUnique {
-			return 0, fmt.Errorf("undo has errors:\n%s", rowsOf(back))
-		}
-		return 0, nil
+	if back.Counts().Errors > 0 && !strings.Contains(rowsOf(back), string(usersync.CodeDuplicateKey)) {
+		return 0, fmt.Errorf("undo has errors:\n%s", rowsOf(back))
 	}
-	if strings.Contains(rowsOf(back), string(usersync.CodeReferenceGone)) {
-		return 0, nil // the manager of before was nobody
+	if stays(back) {
+		return 0, nil // what was before was not in order: C6, C8
 	}
 	second, err := applyConfirmed(ctx, eng, back)
 	if err != nil {
@@ -79,6 +75,19 @@ func undoWorld(ctx context.Context, w *world) (done int, err error) {
 		left = append(left, row.UserID)
 	}
 	return second.Counts().Updated, compareUndone(before, usersOf(store), left, baselineOf(ctx, store, w.config.ID), rowsOf(back))
+}
+
+// stays tells that a field cannot go back.
+func stays(plan *usersync.Plan) bool {
+	for row := range plan.Rows() {
+		for _, r := range row.Reasons {
+			gone := strings.HasPrefix(string(r.Code), "reference_") && r.Code != usersync.CodeRefInactive && r.Code != usersync.CodeRefRowFailed
+			if gone || r.Code == usersync.CodeNotUnique && !slices.ContainsFunc(row.Changes, func(c usersync.FieldChange) bool { return c.Field == r.Field }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // applyConfirmed applies a plan, whatever the guard says.
@@ -253,6 +262,18 @@ func TestUndoGoneAndStale(t *testing.T) {
 	}
 	o.edit("bert", "bert cField1=77")
 	require.ErrorIs(t, o.refused(plan), usersync.ErrPlanStale)
+}
+
+// A9, C6: a field whose old value is taken by now stays, and the others of the user go back.
+func TestUndoTakenValue(t *testing.T) {
+	o := newOffice(t, []string{"anna title=Cook cField1=1", "bert"}, usersync.WithSchema(badges()))
+	run := o.apply(o.preview("anna title=Chef cField1=2", "bert"))
+	o.edit("bert", "bert cField1=1")
+	plan := undo(t, o, run)
+	require.Zero(t, plan.Counts().Errors, rowsOf(plan))
+	require.Contains(t, rowsOf(plan), "not_unique warning cField1")
+	o.apply(plan)
+	require.Equal(t, []string{"anna title=Cook cField1=2", "bert cField1=1"}, o.everybody())
 }
 
 // A9, A1, A2, B6: the guard, seats and protection are as for any plan.
