@@ -23,8 +23,8 @@ import (
 // cannot go back; the row says so. Rows to which the run did nothing are not listed. Guard, seats, hooks and staleness are as for
 // any plan.
 //
-// When the plan is applied, the baseline becomes what it would be without the run: users who were created
-// leave it, and users who had left the file are in it again.
+// When the plan is applied, the baseline becomes what it would be without the run: users who were created, and
+// those whom the run's file was the first to have, leave it, and users who had left the file are in it again.
 //
 // The error is an *InProgressError for a run that is under way, the context's error or that of a store.
 func (p *Previewer) Undo(ctx context.Context, run *Run, opts ...PreviewOption) (*Plan, error) {
@@ -87,7 +87,7 @@ func (p *Previewer) beginUndo(ctx context.Context, run *Run, cfg Config, opts []
 		return nil, err
 	}
 	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
-		Source: run.Source, columns: run.plan.columns, BaselineRun: base.RunID, Baseline: len(base.Members), stay: base.Members,
+		Source: run.Source, columns: run.plan.columns, BaselineRun: base.RunID, Baseline: len(base.Members), stay: run.earlier(base),
 		Undoes: run.ID, cross: newCrossing(p.schema), turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
@@ -105,6 +105,22 @@ func (p *Plan) oldKeys() map[string]bool {
 		}
 	}
 	return keys
+}
+
+// earlier is a baseline without the existing users whom the run's file was the first to have, as long as it is
+// still the run's: otherwise they would have left the next file, and be deactivated, for having been in a wrong
+// one. (B4)
+func (r *Run) earlier(b Baseline) []Member {
+	if b.RunID != r.ID || r.Undoes != "" {
+		return b.Members
+	}
+	first := map[string]bool{}
+	for i := range r.plan.entries[:r.plan.rows] {
+		if e := &r.plan.entries[i]; !e.has(isMember) && e.userID != "" {
+			first[e.userID] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(b.Members), func(m Member) bool { return first[m.UserID] })
 }
 
 // undoConfig is a configuration under which everything can go back.
