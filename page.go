@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,6 +39,16 @@ func (s *Service) Rows(ctx context.Context, id string, q RowQuery) (RowPage, err
 	if q.Limit == 0 {
 		q.Limit = 100
 	}
+	for try := 1; ; try++ {
+		page, err := s.readPage(ctx, id, q)
+		if !errors.Is(err, ErrEdited) || try == attempts { // somebody has decided the plan in between
+			return page, err
+		}
+	}
+}
+
+// readPage is one attempt of Rows.
+func (s *Service) readPage(ctx context.Context, id string, q RowQuery) (RowPage, error) {
 	r, err := s.newPager(ctx, id, q)
 	if err != nil {
 		return RowPage{}, err
