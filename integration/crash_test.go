@@ -57,6 +57,7 @@ func child(at string) error {
 		return err
 	}
 	defer db.Close()
+	db.SetMaxOpenConns(10) // a server has 100, and there are several children
 	svc, err := s.service(db)
 	if err != nil {
 		return err
