@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/base64"
@@ -8,15 +9,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
-	"github.com/go-sql-driver/mysql"
-	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
-
 	"github.com/usersync-go/usersync"
-	"github.com/usersync-go/usersync/adapters/sqlite"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
 )
 
@@ -29,10 +25,11 @@ type place struct {
 // place adds the flags that every command with a database has.
 func (a *app) place(f *flag.FlagSet) *place {
 	p := &place{app: a}
-	f.StringVar(&p.db, "db", a.env("USERSYNC_DB"), "`database`: path of a SQLite file, postgres://… or mysql://…")
+	// The variable is no default of the flag, since help shows defaults, and it may have a password.
+	f.StringVar(&p.db, "db", "", "`database`: path of a SQLite file, postgres://… or mysql://…; otherwise that of USERSYNC_DB")
 	f.StringVar(&p.mapping, "mapping", a.env("USERSYNC_MAPPING"), "JSON `file` that describes the product's own table of users")
 	f.StringVar(&p.schema, "schema", a.env("USERSYNC_SCHEMA"), "JSON `file` with the fields of users")
-	f.StringVar(&p.tenant, "tenant", a.env("USERSYNC_TENANT"), "whose configurations and runs")
+	f.StringVar(&p.tenant, "tenant", a.env("USERSYNC_TENANT"), "`whose` configurations and runs; users are kept apart by the mapping's scope")
 	f.StringVar(&p.as, "as", "", "who does it, as `NAME` or NAME/ID")
 	return p
 }
@@ -51,77 +48,58 @@ type database struct {
 	schema usersync.Schema
 }
 
-// open opens the database.
-func (p *place) open() (*database, error) {
-	if p.db == "" {
-		return nil, errors.New("name the database: -db, or the variable USERSYNC_DB")
+// open opens the database, without talking to it. The file of SQLite is made only if that is said.
+func (p *place) open(make bool) (*database, error) {
+	at, err := p.address()
+	if err != nil {
+		return nil, err
+	}
+	if at.path != "" && !make && !exists(at.path) {
+		return nil, fmt.Errorf("there is no file %s: if that is the right one, run first: usersync migrate", at.path)
 	}
 	schema, err := readSchema(p.schema)
 	if err != nil {
 		return nil, err
 	}
-	d := &database{schema: schema}
-	mapping := sqlstore.DefaultMapping(d.schema)
+	mapping := sqlstore.DefaultMapping(schema)
 	if p.mapping != "" {
 		mapping = sqlstore.Mapping{}
 	}
 	if err := readJSON(p.mapping, &mapping); err != nil {
 		return nil, err
 	}
-	dialect, err := d.dial(p.db)
+	db, err := at.open()
 	if err != nil {
 		return nil, err
 	}
-	d.users, err = sqlstore.NewUsers(d.db, dialect, mapping, d.schema)
+	d := &database{db: db, schema: schema}
+	d.users, err = sqlstore.NewUsers(db, at.dialect, mapping, schema)
 	if err == nil {
-		d.state, err = sqlstore.NewState(d.db, dialect, sqlstore.WithTenant(p.tenant))
+		d.state, err = sqlstore.NewState(db, at.dialect, sqlstore.WithTenant(p.tenant))
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.db.Close())
+		return nil, errors.Join(err, db.Close())
 	}
 	return d, nil
 }
 
-// dial opens the database of an address. What an error says of it leaves the password out.
-func (d *database) dial(address string) (sqlstore.Dialect, error) {
-	scheme, _, isURL := strings.Cut(address, "://")
-	if !isURL {
-		store, err := sqlite.Open(address)
-		if err != nil {
-			return "", err
-		}
-		d.db = store.DB()
-		return sqlstore.SQLite, nil
+// address is where the database is. What errors tell of it is hidden from then on.
+func (p *place) address() (*address, error) {
+	text := p.db
+	if text == "" {
+		text = p.app.env("USERSYNC_DB")
 	}
-	u, err := url.Parse(address)
+	at, err := parseAddress(text)
 	if err != nil {
-		return "", errors.New("-db: not an address such as postgres://user:password@host/name")
+		return nil, err
 	}
-	switch scheme {
-	case "postgres", "postgresql":
-		d.db, err = sql.Open("pgx", address)
-		return sqlstore.PostgreSQL, hide(err, u)
-	case "mysql", "mariadb":
-		c := mysql.NewConfig()
-		c.User, c.Net, c.Addr, c.DBName = u.User.Username(), "tcp", u.Host, strings.TrimPrefix(u.Path, "/")
-		c.Passwd, _ = u.User.Password()
-		connector, err := mysql.NewConnector(c)
-		if err != nil {
-			return "", hide(err, u)
-		}
-		d.db = sql.OpenDB(connector)
-		return sqlstore.MySQL, nil
-	}
-	return "", fmt.Errorf("-db: %s:// is not known: use postgres://, mysql:// or the path of a SQLite file", scheme)
+	p.app.secrets = append(p.app.secrets, at.secrets...)
+	return at, nil
 }
 
-// hide leaves the password of an address out of an error.
-func hide(err error, u *url.URL) error {
-	password, has := u.User.Password()
-	if err == nil || !has || password == "" {
-		return err
-	}
-	return errors.New(strings.ReplaceAll(err.Error(), password, "…"))
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // readSchema reads the fields of users, the default ones where no file is named.
@@ -139,28 +117,50 @@ func readJSON(path string, into any) error {
 	if path == "" {
 		return nil
 	}
-	f, err := os.Open(path)
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	dec := json.NewDecoder(f)
+	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
+	err = dec.Decode(into)
+	if err == nil && len(bytes.TrimSpace(data[dec.InputOffset():])) > 0 {
+		err = errors.New("there is more text after the JSON")
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// reach tells whether the database answers at all.
+func (d *database) reach(ctx context.Context) error {
+	if err := d.db.PingContext(ctx); err != nil {
+		return fmt.Errorf("the database cannot be reached: %w", err)
+	}
+	return nil
+}
+
+// check tells whether the tables are there, and what to do if not.
+func (d *database) check(ctx context.Context) error {
+	if err := d.reach(ctx); err != nil {
+		return err
+	}
+	if err := d.state.Check(ctx); err != nil {
+		return errors.New(strings.ReplaceAll(err.Error(), "call Migrate", "run first: usersync migrate"))
 	}
 	return nil
 }
 
 // within opens the service for the time of do.
 func (p *place) within(ctx context.Context, do func(svc *usersync.Service) error, opts ...usersync.Option) (err error) {
-	d, err := p.open()
+	d, err := p.open(false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.db.Close()) }()
-	if err := d.state.Check(ctx); err != nil {
-		return fmt.Errorf("%w\nrun first: usersync migrate", err)
+	if err := d.check(ctx); err != nil {
+		return err
 	}
 	opts = append(opts, usersync.WithSchema(d.schema))
 	if text := p.app.env("USERSYNC_SECRET_KEY"); text != "" {
@@ -185,7 +185,7 @@ func (a *app) migrate(f *flag.FlagSet) func(context.Context, []string) error {
 		if err := none(args); err != nil {
 			return err
 		}
-		d, err := p.open()
+		d, err := p.open(!*print)
 		if err != nil {
 			return err
 		}
@@ -193,6 +193,9 @@ func (a *app) migrate(f *flag.FlagSet) func(context.Context, []string) error {
 		if *print {
 			a.printSQL(d)
 			return nil
+		}
+		if err := d.reach(ctx); err != nil {
+			return err
 		}
 		if err := errors.Join(d.state.Migrate(ctx), d.users.Migrate(ctx)); err != nil {
 			return err

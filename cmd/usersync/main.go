@@ -40,6 +40,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones also where the system has none
 )
@@ -61,13 +62,22 @@ type app struct {
 	in       io.Reader
 	out, err io.Writer
 	env      func(string) string
+	secrets  []string // passwords, which errors do not show
 }
 
 // tell prints an error and gives the exit code.
 func (a *app) tell(err error) int {
 	code := codeOf(err)
 	if err != nil && code != pending {
-		fmt.Fprintln(a.err, "usersync:", message(err))
+		fmt.Fprintln(a.err, "usersync:", a.hide(message(err)))
 	}
 	return code
+}
+
+// hide leaves passwords out of a text.
+func (a *app) hide(text string) string {
+	for _, secret := range a.secrets {
+		text = strings.ReplaceAll(text, secret, "…")
+	}
+	return text
 }

@@ -98,24 +98,31 @@ func id(ts *testscript.TestScript, _ bool, args []string) {
 
 // runSQL runs statements of a file on the database of USERSYNC_DB: sql FILE. A line of output is a row.
 func runSQL(ts *testscript.TestScript, _ bool, args []string) {
-	d := &database{}
-	address := ts.Getenv("USERSYNC_DB")
-	if !strings.Contains(address, "://") {
-		address = ts.MkAbs(address)
+	text := ts.Getenv("USERSYNC_DB")
+	if !strings.Contains(text, "://") {
+		text = ts.MkAbs(text)
 	}
-	_, err := d.dial(address)
-	ts.Check(err)
-	defer d.db.Close()
+	db := connect(ts, text)
+	defer db.Close()
 	for _, statement := range strings.Split(ts.ReadFile(args[0]), ";\n") {
 		if strings.HasPrefix(strings.TrimSpace(statement), "SELECT") {
-			ts.Check(printRows(ts, d.db, statement))
+			ts.Check(printRows(ts, db, statement))
 			continue
 		}
 		if strings.TrimSpace(statement) != "" {
-			_, err := d.db.Exec(statement)
+			_, err := db.Exec(statement)
 			ts.Check(err)
 		}
 	}
+}
+
+// connect opens the database of an address.
+func connect(ts *testscript.TestScript, text string) *sql.DB {
+	at, err := parseAddress(text)
+	ts.Check(err)
+	db, err := at.open()
+	ts.Check(err)
+	return db
 }
 
 func printRows(ts *testscript.TestScript, db *sql.DB, query string) error {
@@ -143,14 +150,12 @@ func server(ts *testscript.TestScript, _ bool, args []string) {
 	address := os.Getenv(args[0])
 	name := "usersync_test_" + strings.ToLower(rand.Text())
 	u, make, drop := onServer(args[0], address, name)
-	db := &database{}
-	_, err := db.dial(u.String())
-	ts.Check(err)
-	_, err = db.db.Exec(make)
+	db := connect(ts, u.String())
+	_, err := db.Exec(make)
 	ts.Check(err)
 	ts.Defer(func() {
-		_, err := db.db.Exec(drop)
-		ts.Check(errors.Join(err, db.db.Close()))
+		_, err := db.Exec(drop)
+		ts.Check(errors.Join(err, db.Close()))
 	})
 	query := u.Query()
 	if u.Scheme == "mysql" {
