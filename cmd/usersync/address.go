@@ -59,10 +59,12 @@ func parseAddress(text string) (*address, error) {
 
 // secretsOf are the passwords of an address, as they are and as they are written in it.
 func secretsOf(u *url.URL) []string {
-	password, _ := u.User.Password()
-	_, written, _ := strings.Cut(u.User.String(), ":")
 	query := u.Query()
-	all := []string{password, written, query.Get("password"), query.Get("sslpassword")}
+	all := []string{query.Get("password"), query.Get("sslpassword")}
+	if password, has := u.User.Password(); has {
+		_, written, _ := strings.Cut(u.User.String(), ":")
+		all = append(all, password, written)
+	}
 	return slices.DeleteFunc(all, func(secret string) bool { return secret == "" })
 }
 
