@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"strconv"
@@ -35,12 +36,17 @@ func (w *answers) decisions(more []string) ([]usersync.Decision, error) {
 	if err := readJSON(w.file, &out); err != nil {
 		return nil, err
 	}
+	if w.remember && len(w.words)+len(more) == 0 {
+		return nil, errors.New("-remember is about answers, and there are none: a file has its own \"remember\"")
+	}
 	for _, word := range append(w.words, more...) {
 		d, err := decision(word)
 		if err != nil {
 			return nil, err
 		}
-		d.Remember = w.remember && d.Field != ""
+		if d.Remember = w.remember; d.Remember && d.Field == "" {
+			return nil, fmt.Errorf("%s cannot be remembered: name the fields, such as title=%s", word, d.Choice)
+		}
 		out = append(out, d)
 	}
 	return out, nil
@@ -57,10 +63,19 @@ func decision(word string) (d usersync.Decision, err error) {
 	}
 	d.Choice = usersync.Choice(choice)
 	if row, field, both := strings.Cut(about, ":"); both {
-		if d.Row, err = strconv.Atoi(row); err != nil || d.Row < 1 {
+		if d.Row, err = number(row); err != nil || d.Row < 1 {
 			return d, fmt.Errorf("%q is no answer: %q is not the number of a row", word, row)
 		}
 		d.Field = field
 	}
 	return d, nil
+}
+
+// number reads a number of at most nine digits, without a sign.
+func number(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 30)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number", text)
+	}
+	return int(n), nil
 }

@@ -5,14 +5,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-
-	"golang.org/x/term"
 
 	"github.com/usersync-go/usersync"
 )
+
+// notConfirmed is where nobody has confirmed a number.
+const notConfirmed = -1
 
 // applyFlags are how a plan is to be applied.
 type applyFlags struct {
@@ -22,16 +21,23 @@ type applyFlags struct {
 }
 
 func addApplyFlags(f *flag.FlagSet) *applyFlags {
-	w := &applyFlags{}
-	f.IntVar(&w.confirm, "confirm", -1, "confirm that exactly `N` users become inactive, where the guard asks")
+	w := &applyFlags{confirm: notConfirmed}
+	f.Func("confirm", "confirm that exactly `N` users become inactive, where the guard asks", func(text string) (err error) {
+		w.confirm, err = number(text)
+		return err
+	})
 	f.BoolVar(&w.skipStale, "skip-stale", false, "leave out users who changed since the preview, instead of refusing the plan")
 	f.BoolVar(&w.stop, "stop-on-error", false, "end the run after the first batch in which a row fails")
 	return w
 }
 
-func (w *applyFlags) options(by usersync.Actor) []usersync.ApplyOption {
-	opts := []usersync.ApplyOption{usersync.By(by)}
-	if w.confirm >= 0 {
+// options are those of the flags. Nobody is named unless -as is given: a run is on behalf of its plan's actor.
+func (w *applyFlags) options(p *place) []usersync.ApplyOption {
+	var opts []usersync.ApplyOption
+	if p.as != "" {
+		opts = append(opts, usersync.By(p.actor()))
+	}
+	if w.confirm != notConfirmed {
 		opts = append(opts, usersync.ConfirmDeactivations(w.confirm))
 	}
 	if w.skipStale {
@@ -45,11 +51,16 @@ func (w *applyFlags) options(by usersync.Actor) []usersync.ApplyOption {
 
 func (a *app) apply(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
+	up, files := addUpload(f, "preview FILE with this `configuration` and apply it at once"), addReports(f)
 	answers, how := addAnswers(f), addApplyFlags(f)
-	config := f.String("config", "", "preview FILE with this `configuration` and apply it at once")
-	corrections := f.String("corrections", "", "write the rows that failed to a `file`, .xlsx or .csv")
 	return func(ctx context.Context, args []string) error {
 		what, err := one(args, "plan, or with -config one file")
+		if err == nil {
+			err = files.check(what)
+		}
+		if err == nil && up.config == "" && *up != (upload{}) {
+			err = errors.New("-sheet and -encoding are for a file: name the configuration with -config")
+		}
 		if err != nil {
 			return err
 		}
@@ -59,22 +70,21 @@ func (a *app) apply(f *flag.FlagSet) func(context.Context, []string) error {
 		}
 		bar := a.progress()
 		return p.within(ctx, func(svc *usersync.Service) error {
-			plan, err := planned(ctx, svc, *config, what, p.actor(), decisions)
+			plan, err := planned(ctx, svc, up, what, p.actor(), decisions)
 			if err != nil {
+				bar.end()
 				return err
 			}
-			run, err := svc.Apply(ctx, plan, how.options(p.actor())...)
-			bar.end()
-			return a.ended(run, err, *corrections)
+			return a.carryOut(ctx, svc, plan, how.options(p), bar, files)
 		}, usersync.WithProgress(bar.show))
 	}
 }
 
 // planned is the plan to apply: a stored one, or that of a file, with its conflicts decided.
-func planned(ctx context.Context, svc *usersync.Service, config, what string, by usersync.Actor, decisions []usersync.Decision) (string, error) {
+func planned(ctx context.Context, svc *usersync.Service, up *upload, what string, by usersync.Actor, decisions []usersync.Decision) (string, error) {
 	id := what
-	if config != "" {
-		plan, err := svc.Preview(ctx, config, usersync.File(what), usersync.By(by))
+	if up.config != "" {
+		plan, err := svc.Preview(ctx, up.config, up.source(what), usersync.By(by))
 		if err != nil {
 			return "", err
 		}
@@ -87,37 +97,91 @@ func planned(ctx context.Context, svc *usersync.Service, config, what string, by
 	return id, err
 }
 
+// carryOut applies a plan and tells how that has ended.
+func (a *app) carryOut(ctx context.Context, svc *usersync.Service, planID string, opts []usersync.ApplyOption, bar *progress, files *reports) error {
+	if err := sendsMails(ctx, svc, planID); err != nil {
+		return err
+	}
+	run, err := svc.Apply(ctx, planID, opts...)
+	bar.end()
+	if run == nil && err != nil {
+		return &refusedError{planID, err}
+	}
+	return a.ended(run, err, files)
+}
+
+// refusedError is a plan that was not applied: it says what to do with it.
+type refusedError struct {
+	planID string
+	err    error
+}
+
+func (e *refusedError) Unwrap() error { return e.err }
+
+func (e *refusedError) Error() string {
+	return strings.Join(append([]string{e.err.Error()}, steps(e.err, e.planID)...), "\n  ")
+}
+
+// sendsMails refuses to go on with a run that welcomes new users, which this command cannot.
+func sendsMails(ctx context.Context, svc *usersync.Service, runID string) error {
+	rec, err := svc.RunRecord(ctx, runID)
+	switch {
+	case errors.Is(err, usersync.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case rec.Options.WelcomeMail && rec.Status != usersync.RunSucceeded:
+		return fmt.Errorf("run %s sends welcome mails, which this command cannot: go on where it was begun, or without its mails: "+
+			"usersync resume %s -no-mails", runID, runID)
+	}
+	return nil
+}
+
 // ended tells how a run has ended, and what to do if that was early.
-func (a *app) ended(run *usersync.Run, err error, corrections string) error {
+func (a *app) ended(run *usersync.Run, err error, files *reports) error {
 	if run == nil {
 		return err
 	}
 	c := run.Counts()
 	fmt.Fprintf(a.out, "Run %s %s: %d created, %d updated, %d deactivated, %d skipped\n", run.ID, run.Status(), c.Created, c.Updated,
 		c.Deactivated, c.Skipped)
-	if c.Errors+c.Failed+c.Uncertain > 0 {
-		fmt.Fprintf(a.err, "usersync: %d rows with errors, %d that failed, %d of which it is not known: usersync report %s -corrections bad.xlsx\n",
-			c.Errors, c.Failed, c.Uncertain, run.ID)
+	if wrong := wrongOf(c); len(wrong) > 0 {
+		fmt.Fprintf(a.err, "usersync: %s; to mend them: usersync report %s -corrections bad.xlsx\n", strings.Join(wrong, ", "), run.ID)
+	}
+	if c.Created > 0 && run.Plan().Config.WelcomeMail {
+		fmt.Fprintln(a.err, "usersync: nobody was welcomed, although the configuration says so: this command sends no mails")
 	}
 	if err != nil {
-		fmt.Fprintf(a.err, "usersync: to go on, run: usersync resume %s\n", run.ID)
-		return err
+		return fmt.Errorf("%w\n  to go on: usersync resume %s", err, run.ID)
 	}
-	return writeFiles("", corrections, nil, run.WriteCorrections)
+	return files.write(run.WriteResults, run.WriteCorrections)
 }
 
 func (a *app) resume(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
+	files := addReports(f)
+	noMails := f.Bool("no-mails", false, "go on with a run that sends welcome mails, and send none")
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "run")
+		if err == nil {
+			err = files.check("")
+		}
 		if err != nil {
 			return err
 		}
 		bar := a.progress()
 		return p.within(ctx, func(svc *usersync.Service) error {
+			if !*noMails {
+				if err := sendsMails(ctx, svc, id); err != nil {
+					return err
+				}
+			}
 			run, err := svc.Resume(ctx, id)
 			bar.end()
-			return a.ended(run, err, "")
+			if run == nil && err != nil {
+				return &refusedError{id, err}
+			}
+			return a.ended(run, err, files)
 		}, usersync.WithProgress(bar.show))
 	}
 }
@@ -134,47 +198,10 @@ func (a *app) cancel(f *flag.FlagSet) func(context.Context, []string) error {
 			if errors.Is(err, usersync.ErrNotFound) {
 				return fmt.Errorf("run %s is not under way", id)
 			}
+			if err == nil {
+				fmt.Fprintf(a.out, "Run %s ends after the batch that is being written. To go on later: usersync resume %s\n", id, id)
+			}
 			return err
 		})
-	}
-}
-
-// progress is what shows how far a run is: a bar on a terminal, otherwise nothing.
-type progress struct {
-	out   io.Writer // nil where nothing is to be shown
-	stage usersync.Stage
-}
-
-func (a *app) progress() *progress {
-	f, isFile := a.err.(*os.File)
-	if !isFile || !term.IsTerminal(int(f.Fd())) {
-		return &progress{}
-	}
-	return &progress{out: a.err}
-}
-
-// barWidth is how many characters the bar has.
-const barWidth = 30
-
-func (p *progress) show(pr usersync.Progress) {
-	if p.out == nil {
-		return
-	}
-	if p.stage != pr.Stage {
-		p.end()
-		p.stage = pr.Stage
-	}
-	full := 0
-	if pr.Total > 0 {
-		full = barWidth * pr.Done / pr.Total
-	}
-	fmt.Fprintf(p.out, "\r%-10s [%s%s] %d/%d", pr.Stage, strings.Repeat("#", full), strings.Repeat(" ", barWidth-full), pr.Done, max(pr.Total, pr.Done))
-}
-
-// end goes on to the next line.
-func (p *progress) end() {
-	if p.out != nil && p.stage != "" {
-		fmt.Fprintln(p.out)
-		p.stage = ""
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -41,7 +43,17 @@ func codeOf(err error) int {
 }
 
 // message is an error in words, without the name of this program before it.
-func message(err error) string { return strings.ReplaceAll(err.Error(), "usersync: ", "") }
+func message(err error) string {
+	text := err.Error()
+	var partial *usersync.PartialError
+	if errors.As(err, &partial) { // what to do is told by ended
+		done, total := partial.Run.Progress()
+		short := fmt.Sprintf("run %s ended after %d of %d changes: %v", partial.Run.ID, done, total, partial.Err)
+		text = strings.ReplaceAll(text, partial.Error(), short)
+	}
+	text = strings.NewReplacer("usersync: ", "", "context canceled", "it was cancelled").Replace(text)
+	return cleanLines(text)
+}
 
 // command is one of the commands.
 type command struct {
@@ -73,37 +85,36 @@ func commands() []command {
 		{"show", "PLAN|RUN", "list rows", (*app).show},
 		{"report", "PLAN|RUN", "write a workbook of all rows, or the bad rows to mend", (*app).report},
 		{"undo", "RUN", "show how to take a run back, and keep the plan", (*app).undo},
-		{"prune", "-older DAYS", "remove old runs, and plans that were never applied", (*app).prune},
+		{"prune", "-older AGE", "remove old runs, and plans that were never applied", (*app).prune},
+		{"version", "", "print the version of this program", (*app).version},
 	}
 }
 
 // run finds the command and runs it.
 func (a *app) run(ctx context.Context, args []string) error {
-	if len(args) == 0 || args[0] == "-h" || args[0] == "-help" || args[0] == "--help" {
-		a.help()
+	if len(args) == 0 {
+		a.help(commands())
 		return nil
 	}
+	switch first := args[0]; {
+	case first == "help" || first == "-h" || first == "-help" || first == "--help":
+		return a.helpOn(args[1:])
+	case strings.HasPrefix(first, "-"):
+		return fmt.Errorf("%s comes after the command: see usersync help", first)
+	}
 	c, rest := find(args)
-	if args[0] == "help" {
-		if c, _ = find(args[1:]); c == nil {
-			a.help()
-			return nil
-		}
-		rest = []string{"-h"}
-	}
 	if c == nil {
-		return fmt.Errorf("there is no command %q: see usersync help", args[0])
+		return unknown(args)
 	}
-	f := flag.NewFlagSet("usersync "+c.name, flag.ContinueOnError)
-	f.SetOutput(a.err)
-	f.Usage = func() { a.usage(c, f) }
+	f := a.flagSet(c)
 	do := c.flags(a, f)
 	words, err := parse(f, rest)
 	if errors.Is(err, flag.ErrHelp) {
+		a.usage(c)
 		return nil
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: see usersync help %s", err, c.name)
 	}
 	return do(ctx, words)
 }
@@ -119,30 +130,80 @@ func find(args []string) (*command, []string) {
 	return nil, nil
 }
 
-// parse reads flags wherever they stand, and gives the other words.
+// below are the commands whose names begin with a word, such as config.
+func below(word string) []command {
+	return slices.DeleteFunc(commands(), func(c command) bool { return !strings.HasPrefix(c.name, word+" ") })
+}
+
+// unknown says that there is no such command, and which are near.
+func unknown(args []string) error {
+	group := below(args[0])
+	if len(group) == 0 {
+		return fmt.Errorf("there is no command %q: see usersync help", args[0])
+	}
+	var names []string
+	for _, c := range group {
+		names = append(names, strings.TrimPrefix(c.name, args[0]+" "))
+	}
+	return fmt.Errorf("after %s comes one of %s", args[0], strings.Join(names, ", "))
+}
+
+// flagSet is where a command adds its flags.
+func (a *app) flagSet(c *command) *flag.FlagSet {
+	f := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	f.SetOutput(io.Discard) // errors are told once, by tell
+	return f
+}
+
+// parse reads flags wherever they stand, and gives the other words. After -- come words alone.
 func parse(f *flag.FlagSet, args []string) (words []string, err error) {
-	f.Init(f.Name(), flag.ContinueOnError)
-	for {
+	for len(args) > 0 {
 		if err := f.Parse(args); err != nil {
 			return nil, err
 		}
-		if args = f.Args(); len(args) == 0 {
-			return words, nil
+		rest := f.Args()
+		if n := len(args) - len(rest); n > 0 && args[n-1] == "--" || len(rest) == 0 {
+			return append(words, rest...), nil
 		}
-		words, args = append(words, args[0]), args[1:]
+		words, args = append(words, rest[0]), rest[1:]
 	}
+	return words, nil
 }
 
-func (a *app) help() {
+// helpOn prints the help of one command, of the commands that begin with one word, or of all.
+func (a *app) helpOn(args []string) error {
+	if len(args) == 0 {
+		a.help(commands())
+		return nil
+	}
+	if c, _ := find(args); c != nil {
+		a.usage(c)
+		return nil
+	}
+	group := below(args[0])
+	if len(group) == 0 || len(args) > 1 {
+		return unknown(args)
+	}
+	a.help(group)
+	return nil
+}
+
+func (a *app) help(list []command) {
 	fmt.Fprintln(a.out, "usersync brings users in from Excel and CSV files.\n\nCommands:")
-	for _, c := range commands() {
-		fmt.Fprintf(a.out, "  %-38s %s\n", c.name+" "+c.args, c.about)
+	for _, c := range list {
+		fmt.Fprintf(a.out, "  %-38s %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
 	}
-	fmt.Fprintln(a.out, "\n\"usersync help COMMAND\" lists the flags of a command. The database is that of -db or USERSYNC_DB.")
+	fmt.Fprint(a.out, `
+"usersync help COMMAND" lists the flags of a command. The database is that of -db, or of the variable
+USERSYNC_DB. Exit codes: 0 done, or nothing to do; 1 it failed; 2 changes are pending; 3 a person is needed.
+No welcome mails are sent.
+`)
 }
 
-func (a *app) usage(c *command, f *flag.FlagSet) {
-	fmt.Fprintf(a.out, "usersync %s %s\n  %s\n", c.name, c.args, c.about)
+func (a *app) usage(c *command) {
+	fmt.Fprintf(a.out, "usersync %s\n  %s\n", strings.TrimSpace(c.name+" "+c.args), c.about)
+	f := a.flagSet(c)
+	c.flags(a, f)
 	f.SetOutput(a.out)
 	f.PrintDefaults()
 }
@@ -163,25 +224,18 @@ func none(args []string) error {
 	return nil
 }
 
-// lines prints a table whose columns are as wide as they need to be.
-func lines(w io.Writer, rows [][]string) {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], len([]rune(cell)))
+// version prints what the program was built of.
+func (a *app) version(*flag.FlagSet) func(context.Context, []string) error {
+	return func(_ context.Context, args []string) error {
+		if err := none(args); err != nil {
+			return err
 		}
-	}
-	for _, row := range rows {
-		var b strings.Builder
-		for i, cell := range row {
-			b.WriteString(cell)
-			if i < len(row)-1 {
-				b.WriteString(strings.Repeat(" ", widths[i]-len([]rune(cell))+2))
-			}
+		version := "(devel)"
+		info, found := debug.ReadBuildInfo()
+		if found && info.Main.Version != "" {
+			version = info.Main.Version
 		}
-		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
+		fmt.Fprintln(a.out, "usersync", version, runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+		return nil
 	}
 }

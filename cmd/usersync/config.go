@@ -14,34 +14,6 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-// template writes the template workbook.
-func (a *app) template(f *flag.FlagSet) func(context.Context, []string) error {
-	schema := f.String("schema", a.env("USERSYNC_SCHEMA"), "JSON `file` with the fields of users")
-	return func(_ context.Context, args []string) error {
-		path, err := one(args, "file to write")
-		if err != nil {
-			return err
-		}
-		fields, err := readSchema(*schema)
-		if err != nil {
-			return err
-		}
-		return write(path, fields.WriteTemplate)
-	}
-}
-
-// write makes a file, and leaves none behind that is not whole.
-func write(path string, fill func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(fill(f), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(path))
-	}
-	return nil
-}
-
 // readConfig reads a configuration over the defaults.
 func (a *app) readConfig(path string) (usersync.Config, error) {
 	data, err := a.readAll(path)
@@ -139,7 +111,7 @@ func (a *app) configList(f *flag.FlagSet) func(context.Context, []string) error 
 				}
 				rows = append(rows, []string{c.ID, c.Name, strconv.FormatInt(c.Revision, 10), status})
 			}
-			lines(a.out, rows)
+			a.printer().table("", rows)
 			return nil
 		})
 	}

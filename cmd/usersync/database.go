@@ -170,7 +170,7 @@ func (p *place) within(ctx context.Context, do func(svc *usersync.Service) error
 		}
 		opts = append(opts, usersync.WithSecretKey(key))
 	}
-	svc, err := usersync.NewService(d.users, d.state.Stores(), opts...)
+	svc, err := usersync.NewService(d.users, d.state.Stores(), append(opts, p.app.options...)...)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,75 +17,166 @@ import (
 
 func (a *app) history(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
-	config := f.String("config", "", "only runs of this `configuration`")
-	limit := f.Int("limit", 50, "how many at most")
+	q := usersync.RunQuery{}
+	f.StringVar(&q.ConfigID, "config", "", "only runs of this `configuration`")
+	status := f.String("status", "", "only runs that are one of `these`: running, succeeded, failed, cancelled, interrupted")
+	f.IntVar(&q.Limit, "limit", 50, "how `many` at most")
+	f.IntVar(&q.Skip, "skip", 0, "how `many` of the newest are left out")
+	asJSON := f.Bool("json", false, "print them as JSON")
 	return func(ctx context.Context, args []string) error {
 		if err := none(args); err != nil {
 			return err
 		}
+		if q.Limit < 1 || q.Skip < 0 {
+			return errors.New("-limit is at least 1, and -skip not less than 0")
+		}
+		var err error
+		if q.Status, err = among(*status, usersync.RunRunning, usersync.RunSucceeded, usersync.RunFailed, usersync.RunCancelled,
+			usersync.RunInterrupted); err != nil {
+			return fmt.Errorf("-status: %w", err)
+		}
 		return p.within(ctx, func(svc *usersync.Service) error {
-			runs, err := svc.History(ctx, usersync.RunQuery{ConfigID: *config, Limit: *limit})
+			runs, err := svc.History(ctx, q)
 			if err != nil {
 				return err
 			}
-			rows := [][]string{{"RUN", "STARTED", "CONFIG", "BY", "FILE", "STATUS", "CREATED", "UPDATED", "DEACTIVATED", "FAILED", "ERRORS"}}
-			for _, r := range runs {
-				rows = append(rows, historyRow(&r))
+			if *asJSON {
+				return a.writeJSON(runs)
 			}
-			lines(a.out, rows)
+			a.printHistory(runs)
 			return nil
 		})
 	}
 }
 
-func historyRow(r *usersync.RunRecord) []string {
-	file := r.File
-	if r.Undoes != "" {
-		file = "undo of " + r.Undoes
+func (a *app) printHistory(runs []usersync.RunRecord) {
+	rows := [][]string{{"RUN", "STARTED (UTC)", "CONFIG", "BY", "FILE", "STATUS", "CREATED", "UPDATED", "DEACTIVATED", "FAILED", "ERRORS"}}
+	for i := range runs {
+		rows = append(rows, historyRow(&runs[i]))
 	}
-	row := []string{r.ID, r.Started.UTC().Format(time.DateTime), r.ConfigID, r.Actor.Name, file, string(r.Status)}
+	(&printer{w: a.out}).table("", rows) // not broken into lines: a run is one
+}
+
+func historyRow(r *usersync.RunRecord) []string {
+	row := []string{r.ID, r.Started.UTC().Format(time.DateTime), r.ConfigID, r.Actor.Name, fileOf(r.File, r.Undoes), string(r.Status)}
 	for _, n := range []int{r.Counts.Created, r.Counts.Updated, r.Counts.Deactivated, r.Counts.Failed, r.Counts.Errors} {
 		row = append(row, fmt.Sprint(n))
 	}
 	return row
 }
 
+// fileOf is what a plan or run is of.
+func fileOf(file, undoes string) string {
+	if undoes != "" {
+		return "undo of " + undoes
+	}
+	return file
+}
+
+// writeJSON prints a value as JSON that people can read too.
+func (a *app) writeJSON(value any) error {
+	enc := json.NewEncoder(a.out)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	return enc.Encode(value)
+}
+
+// among reads a list with commas of words that are known.
+func among[T ~string](list string, known ...T) ([]T, error) {
+	var out []T
+	for _, word := range words(list) {
+		if !slices.Contains(known, T(word)) {
+			return nil, fmt.Errorf("%q is none of %v", word, known)
+		}
+		out = append(out, T(word))
+	}
+	return out, nil
+}
+
 func (a *app) show(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
-	class := f.String("class", "", "only new, updated, deactivated, skipped or error; several with commas")
-	state := f.String("state", "", "only done, failed, uncertain, pending or nothing; several with commas")
 	q := usersync.RowQuery{}
+	class := f.String("class", "", "only rows of `these` classes: new, updated, deactivated, skipped, error")
+	state := f.String("state", "", "only rows of a run in `these` states: done, failed, uncertain, pending, nothing")
 	f.BoolVar(&q.Warnings, "warnings", false, "only rows with a warning")
 	f.BoolVar(&q.Conflicts, "conflicts", false, "only rows that wait for a decision")
-	f.StringVar(&q.Text, "text", "", "only rows whose name or id contains this")
-	f.IntVar(&q.From, "from", 0, "where to go on, as the page before says")
-	f.IntVar(&q.Limit, "limit", 100, "how many rows at most, 1 to 1000")
+	f.StringVar(&q.Text, "text", "", "only rows whose user's name or id contains this `text`")
+	f.IntVar(&q.From, "from", 0, "`where` to go on, as the page before says")
+	f.IntVar(&q.Limit, "limit", 100, "how `many` rows at most, 1 to 1000")
+	asJSON := f.Bool("json", false, "print the page as JSON")
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "plan or run")
 		if err != nil {
 			return err
 		}
-		for _, c := range words(*class) {
-			q.Classes = append(q.Classes, usersync.Class(c))
+		if q.Classes, err = among(*class, usersync.Classes()...); err != nil {
+			return fmt.Errorf("-class: %w", err)
 		}
-		for _, s := range words(*state) {
-			q.States = append(q.States, usersync.State(s))
+		if q.States, err = among(*state, usersync.StateDone, usersync.StateFailed, usersync.StateUncertain, usersync.StatePending,
+			usersync.StateNothing); err != nil {
+			return fmt.Errorf("-state: %w", err)
 		}
 		return p.within(ctx, func(svc *usersync.Service) error {
 			page, err := svc.Rows(ctx, id, q)
 			if err != nil {
 				return err
 			}
-			for i := range page.Rows {
-				fmt.Fprintf(a.out, "%s", strings.ToUpper(string(page.Rows[i].Class)))
-				a.showRow(&page.Rows[i])
+			if *asJSON {
+				return a.writeJSON(page)
 			}
-			if page.Next > 0 {
-				fmt.Fprintf(a.out, "There are more: -from %d\n", page.Next)
-			}
-			return nil
+			return a.showPage(ctx, svc, id, page)
 		})
 	}
+}
+
+// showPage prints what a plan or run is, and some of its rows.
+func (a *app) showPage(ctx context.Context, svc *usersync.Service, id string, page usersync.RowPage) error {
+	title, err := titleByID(ctx, svc, id)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.out, cleanLines(title))
+	if len(page.Rows) > 0 {
+		fmt.Fprintln(a.out)
+		a.printer().table("", rowTable(page.Rows, true))
+	}
+	if page.Next > 0 {
+		fmt.Fprintf(a.out, "There are more: -from %d\n", page.Next)
+	}
+	return nil
+}
+
+// titleByID says what a plan or run is and how it stands.
+func titleByID(ctx context.Context, svc *usersync.Service, id string) (string, error) {
+	run, err := svc.RunRecord(ctx, id)
+	if errors.Is(err, usersync.ErrNotFound) {
+		plan, err := svc.PlanRecord(ctx, id)
+		if err != nil {
+			return "", err
+		}
+		return fmt.Sprintf("Plan %s: %s, with configuration %s%s, on %s UTC\n%s", id, fileOf(plan.File, plan.Undoes), plan.ConfigID,
+			byWhom(plan.Actor), plan.Created.UTC().Format(time.DateTime), countsOf(plan.Counts)), nil
+	}
+	if err != nil {
+		return "", err
+	}
+	title := fmt.Sprintf("Run %s: %s, with configuration %s%s, on %s UTC\n%s", id, fileOf(run.File, run.Undoes), run.ConfigID,
+		byWhom(run.Actor), run.Started.UTC().Format(time.DateTime), run.Status)
+	if run.Finished.IsZero() {
+		done, total, err := svc.Progress(ctx, id)
+		return fmt.Sprintf("%s: %d of %d", title, done, total), err
+	}
+	if run.Error != "" {
+		title += ": " + strings.ReplaceAll(run.Error, "usersync: ", "")
+	}
+	return title + "\n" + doneOf(run.Counts), nil
+}
+
+func byWhom(actor usersync.Actor) string {
+	if actor.Name == "" {
+		return ""
+	}
+	return " by " + actor.Name
 }
 
 // words splits a list with commas.
@@ -92,14 +186,16 @@ func words(list string) []string {
 
 func (a *app) report(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
-	out := f.String("out", "", "write a workbook of all rows to a `file`")
-	corrections := f.String("corrections", "", "write the bad rows to a `file`, .xlsx or .csv, to mend and upload")
+	files := addReports(f)
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "plan or run")
+		if err == nil {
+			err = files.check("")
+		}
 		if err != nil {
 			return err
 		}
-		if *out == "" && *corrections == "" {
+		if *files == (reports{}) {
 			return errors.New("name a file: -out or -corrections")
 		}
 		return p.within(ctx, func(svc *usersync.Service) error {
@@ -107,7 +203,7 @@ func (a *app) report(f *flag.FlagSet) func(context.Context, []string) error {
 			if _, err := svc.RunRecord(ctx, id); errors.Is(err, usersync.ErrNotFound) {
 				all = func(w io.Writer) error { return svc.WritePreview(ctx, id, w) }
 			}
-			return writeFiles(*out, *corrections, all, func(w io.Writer, format usersync.Format) error {
+			return files.write(all, func(w io.Writer, format usersync.Format) error {
 				return svc.WriteCorrections(ctx, id, w, format)
 			})
 		})
@@ -120,41 +216,57 @@ func (a *app) undo(f *flag.FlagSet) func(context.Context, []string) error {
 	apply := f.Bool("apply", false, "apply the plan at once")
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "run")
+		if err == nil && !*apply && *how != (applyFlags{confirm: notConfirmed}) {
+			err = errors.New("-confirm, -skip-stale and -stop-on-error are for -apply")
+		}
 		if err != nil {
 			return err
 		}
 		bar := a.progress()
 		return p.within(ctx, func(svc *usersync.Service) error {
 			plan, err := svc.Undo(ctx, id, usersync.By(p.actor()))
+			bar.end()
 			if err != nil {
 				return err
 			}
 			if !*apply {
-				return a.showPlan(plan)
+				return a.previewed(plan, false)
 			}
-			run, err := svc.Apply(ctx, plan.ID, how.options(p.actor())...)
-			bar.end()
-			return a.ended(run, err, "")
+			return a.carryOut(ctx, svc, plan.ID, how.options(p), bar, &reports{})
 		}, usersync.WithProgress(bar.show))
 	}
 }
 
 func (a *app) prune(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
-	older := f.Int("older", 0, "how many `days` a run must have ended ago")
+	older := f.String("older", "", "how long `ago` a run must have ended, such as 90d, 12w or 36h")
 	return func(ctx context.Context, args []string) error {
 		if err := none(args); err != nil {
 			return err
 		}
-		if *older < 1 {
-			return errors.New("say how old: -older DAYS")
+		age, err := parseAge(*older)
+		if err != nil {
+			return err
 		}
 		return p.within(ctx, func(svc *usersync.Service) error {
-			removed, err := svc.Prune(ctx, time.Now().AddDate(0, 0, -*older))
+			removed, err := svc.Prune(ctx, time.Now().Add(-age))
 			if err == nil {
-				fmt.Fprintf(a.out, "%d runs and %d plans were removed.\n", removed.Runs, removed.Plans)
+				fmt.Fprintf(a.out, "%s and %s were removed.\n", count(removed.Runs, "run"), count(removed.Plans, "plan"))
 			}
 			return err
 		})
 	}
+}
+
+// parseAge reads an age such as 90d.
+func parseAge(text string) (time.Duration, error) {
+	units := map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour, "h": time.Hour}
+	if text != "" {
+		number, unit := text[:len(text)-1], units[text[len(text)-1:]]
+		n, err := strconv.ParseUint(number, 10, 16)
+		if err == nil && n > 0 && unit > 0 {
+			return time.Duration(n) * unit, nil
+		}
+	}
+	return 0, errors.New("say how old: -older with a number of days, weeks or hours, such as 90d, 12w or 36h")
 }

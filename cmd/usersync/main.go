@@ -36,6 +36,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -43,18 +44,21 @@ import (
 	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones also where the system has none
+
+	"github.com/usersync-go/usersync"
 )
 
-func main() { os.Exit(run()) }
+func main() { os.Exit(newApp().main(os.Args[1:])) }
 
-// run is main for tests too.
-func run() int {
+// newApp is one call of the command from a shell.
+func newApp() *app { return &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv} }
+
+// main gives the exit code.
+func (a *app) main(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal kills
-	a := &app{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.Getenv}
-	err := a.run(ctx, os.Args[1:])
-	return a.tell(err)
+	return a.tell(a.run(ctx, args))
 }
 
 // app is one call of the command.
@@ -63,12 +67,17 @@ type app struct {
 	out, err io.Writer
 	env      func(string) string
 	secrets  []string // passwords, which errors do not show
+
+	// What tests add.
+	options []usersync.Option
+	watch   func(usersync.Progress)
 }
 
 // tell prints an error and gives the exit code.
 func (a *app) tell(err error) int {
 	code := codeOf(err)
-	if err != nil && code != pending {
+	var held *heldError
+	if err != nil && code != pending && !errors.As(err, &held) {
 		fmt.Fprintln(a.err, "usersync:", a.hide(message(err)))
 	}
 	return code

@@ -17,7 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"usersync": func() { os.Exit(run()) }})
+	testscript.Main(m, map[string]func(){"usersync": main})
 }
 
 // TestScripts runs the scripts, which show how the command is used.

@@ -2,113 +2,121 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/usersync-go/usersync"
 )
 
-func (a *app) preview(f *flag.FlagSet) func(context.Context, []string) error {
-	p := a.place(f)
-	config := f.String("config", "", "the `configuration`")
-	sheet := f.String("sheet", "", "the sheet to read, otherwise the first one that is visible")
-	encoding := f.String("encoding", "", "of a CSV file that is not UTF-8, such as windows-1252")
-	asJSON := f.Bool("json", false, "print the whole plan as JSON")
-	out := f.String("out", "", "write a workbook of all rows to a `file`")
-	corrections := f.String("corrections", "", "write the bad rows to a `file`, .xlsx or .csv, to mend and upload")
-	return func(ctx context.Context, args []string) error {
-		path, err := one(args, "file to preview")
-		if err != nil {
-			return err
-		}
-		return p.within(ctx, func(svc *usersync.Service) error {
-			plan, err := svc.Preview(ctx, *config, source(path, *sheet, *encoding), usersync.By(p.actor()))
-			if err != nil {
-				return err
-			}
-			if err := writeFiles(*out, *corrections, plan.WritePreview, plan.WriteCorrections); err != nil {
-				return err
-			}
-			if *asJSON {
-				if err := plan.WriteJSON(a.out); err != nil {
-					return err
-				}
-				return verdict(plan)
-			}
-			return a.showPlan(plan)
-		})
-	}
+// upload is how a file is to be read.
+type upload struct{ config, sheet, encoding string }
+
+// addUpload adds the flags.
+func addUpload(f *flag.FlagSet, config string) *upload {
+	u := &upload{}
+	f.StringVar(&u.config, "config", "", config)
+	f.StringVar(&u.sheet, "sheet", "", "`name` of the sheet to read, otherwise the first one that is visible")
+	f.StringVar(&u.encoding, "encoding", "", "`encoding` of a CSV file that is not UTF-8, such as windows-1252")
+	return u
 }
 
-// source is a file to read.
-func source(path, sheet, encoding string) usersync.Source {
+// source is the file to read.
+func (u *upload) source(path string) usersync.Source {
 	src := usersync.File(path)
-	if sheet != "" {
-		src = src.WithSheet(sheet)
+	if u.sheet != "" {
+		src = src.WithSheet(u.sheet)
 	}
-	if encoding != "" {
-		src = src.WithEncoding(encoding)
+	if u.encoding != "" {
+		src = src.WithEncoding(u.encoding)
 	}
 	return src
 }
 
-// writeFiles writes the workbook of all rows, and the one of bad rows, where a file is named.
-func writeFiles(out, corrections string, all func(io.Writer) error, bad func(io.Writer, usersync.Format) error) error {
-	if out != "" {
-		if err := write(out, all); err != nil {
+func (a *app) preview(f *flag.FlagSet) func(context.Context, []string) error {
+	p := a.place(f)
+	up, files := addUpload(f, "the `configuration`"), addReports(f)
+	asJSON := f.Bool("json", false, "print the whole plan as JSON")
+	return func(ctx context.Context, args []string) error {
+		path, err := one(args, "file to preview")
+		if err == nil {
+			err = files.check(path)
+		}
+		if err != nil {
 			return err
 		}
+		if up.config == "" {
+			return errors.New("name the configuration: -config")
+		}
+		bar := a.progress()
+		return p.within(ctx, func(svc *usersync.Service) error {
+			plan, err := svc.Preview(ctx, up.config, up.source(path), usersync.By(p.actor()))
+			bar.end()
+			if err != nil {
+				return err
+			}
+			if err := files.write(plan.WritePreview, plan.WriteCorrections); err != nil {
+				return err
+			}
+			return a.previewed(plan, *asJSON)
+		}, usersync.WithProgress(bar.show))
 	}
-	if corrections == "" {
-		return nil
-	}
-	format := usersync.FormatXLSX
-	if strings.HasSuffix(strings.ToLower(corrections), ".csv") {
-		format = usersync.FormatCSV
-	}
-	return write(corrections, func(w io.Writer) error { return bad(w, format) })
 }
 
-// verdict is the end of a preview: nothing to do, changes pending, or a person needed.
-func verdict(plan *usersync.Plan) error {
-	if blocks := plan.Blocks(); len(blocks) > 0 {
-		return blocks[0]
+// previewed prints a plan. The error is errPending, or what holds the plan back.
+func (a *app) previewed(plan *usersync.Plan, asJSON bool) error {
+	if !asJSON {
+		a.showPlan(plan)
+	} else if err := plan.WriteJSON(a.out); err != nil {
+		return err
 	}
-	if c := plan.Counts(); c.New+c.Updated+c.Deactivated > 0 {
+	if blocks := plan.Blocks(); len(blocks) > 0 {
+		return &heldError{blocks}
+	}
+	if changes(plan.Counts()) > 0 {
 		return errPending
 	}
 	return nil
 }
 
+// changes is how many users a plan writes.
+func changes(c usersync.Counts) int { return c.New + c.Updated + c.Deactivated }
+
+// heldError is the end of a preview whose plan cannot be applied as it is. It was told with the plan.
+type heldError struct{ blocks []error }
+
+func (e *heldError) Error() string   { return "the plan is held back: " + e.blocks[0].Error() }
+func (e *heldError) Unwrap() []error { return e.blocks }
+
 // listed is how many rows of a class a preview lists.
 const listed = 20
 
 // showPlan prints what a plan would do, and what to do next.
-func (a *app) showPlan(plan *usersync.Plan) error {
+func (a *app) showPlan(plan *usersync.Plan) {
+	fmt.Fprintln(a.out, clean(titleOf(plan)))
 	for _, n := range plan.Notes {
-		fmt.Fprintf(a.out, "%s: %s\n", n.Level, n.Text())
+		fmt.Fprintf(a.out, "%s: %s\n", n.Level, clean(n.Text()))
 	}
 	for _, class := range usersync.Classes() {
-		if class == usersync.ClassSkipped {
-			continue
+		if class != usersync.ClassSkipped || plan.Undoes != "" { // what an undo leaves is worth knowing
+			a.showClass(plan, class)
 		}
-		a.showClass(plan, class)
 	}
-	c := plan.Counts()
-	fmt.Fprintf(a.out, "%d new, %d updated, %d deactivated, %d skipped, %d errors\n", c.New, c.Updated, c.Deactivated, c.Skipped, c.Errors)
-	a.showConflicts(plan)
-	end := verdict(plan)
-	switch {
-	case end == nil:
-		fmt.Fprintf(a.out, "Plan %s: there is nothing to do.\n", plan.ID)
-	case codeOf(end) == pending:
-		fmt.Fprintf(a.out, "Plan %s: to do this, run: usersync apply %s\n", plan.ID, plan.ID)
-	default:
-		fmt.Fprintf(a.out, "Plan %s is held back.\n", plan.ID)
+	fmt.Fprintf(a.out, "\n%s\n", countsOf(plan.Counts()))
+	a.showNext(plan)
+}
+
+// titleOf says what a plan is of.
+func titleOf(plan *usersync.Plan) string {
+	of := plan.Source.Name
+	if plan.Source.Sheet != "" {
+		of += ", sheet " + plan.Source.Sheet
 	}
-	return end
+	if plan.Undoes != "" {
+		of = "taking back run " + plan.Undoes
+	}
+	return fmt.Sprintf("Plan %s: %s, with configuration %s", plan.ID, of, plan.Config.ID)
 }
 
 // showClass lists the first rows of a class.
@@ -117,46 +125,59 @@ func (a *app) showClass(plan *usersync.Plan, class usersync.Class) {
 	if n == 0 {
 		return
 	}
-	fmt.Fprintf(a.out, "%s (%d)\n", strings.ToUpper(string(class)), n)
-	shown := 0
+	var rows []usersync.RunRow
 	for row := range plan.RowsOf(class) {
-		if shown++; shown > listed {
-			fmt.Fprintf(a.out, "  and %d more: usersync show %s -class %s\n", n-listed, plan.ID, class)
-			return
+		if len(rows) == listed {
+			break
 		}
-		a.showRow(&usersync.RunRow{Row: row})
+		rows = append(rows, usersync.RunRow{Row: row})
+	}
+	fmt.Fprintf(a.out, "\n%s (%d)\n", strings.ToUpper(string(class)), n)
+	a.printer().table("  ", rowTable(rows, false))
+	if n > len(rows) {
+		fmt.Fprintf(a.out, "  and %d more: usersync show %s -class %s\n", n-len(rows), plan.ID, class)
 	}
 }
 
-// showRow prints a row, its changes and its reasons.
-func (a *app) showRow(row *usersync.RunRow) {
-	where := "left the file"
-	if row.Number > 0 {
-		where = fmt.Sprint("row ", row.Number)
-	}
-	state := ""
-	if row.State != "" && row.State != usersync.StateNothing {
-		state = ": " + string(row.State)
-	}
-	fmt.Fprintf(a.out, "  %s (%s)%s\n", row.Name, where, state)
-	for _, c := range row.Changes {
-		switch {
-		case c.Open:
-			fmt.Fprintf(a.out, "    %s: %q or %q? Somebody has to decide.\n", c.Field, c.Old, c.New)
-		case row.Class != usersync.ClassNew:
-			fmt.Fprintf(a.out, "    %s: %q becomes %q (%s)\n", c.Field, c.Old, c.New, c.By)
+// showNext says what to do with a plan.
+func (a *app) showNext(plan *usersync.Plan) {
+	blocks := plan.Blocks()
+	for _, block := range blocks {
+		fmt.Fprintln(a.out, "Held back:", message(block))
+		for _, step := range steps(block, plan.ID) {
+			fmt.Fprintln(a.out, " ", step)
 		}
 	}
-	for _, r := range row.Reasons {
-		fmt.Fprintf(a.out, "    %s: %s\n", r.Level, r.Text())
+	c := plan.Counts()
+	switch {
+	case len(blocks) > 0:
+	case changes(c) > 0:
+		fmt.Fprintf(a.out, "To do this, run: usersync apply %s\n", plan.ID)
+	case plan.Undoes != "":
+		fmt.Fprintln(a.out, "There is nothing to do.")
+	default:
+		fmt.Fprintf(a.out, "There is nothing to do. To note who is in the file all the same: usersync apply %s\n", plan.ID)
+	}
+	if c.Errors > 0 {
+		fmt.Fprintf(a.out, "For the rows with errors, to mend: usersync report %s -corrections bad.xlsx\n", plan.ID)
 	}
 }
 
-// showConflicts says how the open questions are answered.
-func (a *app) showConflicts(plan *usersync.Plan) {
-	if n := plan.Counts().Conflicts; n > 0 {
-		fmt.Fprintf(a.out, "%d conflicts wait for a decision, such as: usersync decide %s all=file\n", n, plan.ID)
+// steps are what a person can do about an error of a plan.
+func steps(err error, planID string) []string {
+	var guard *usersync.GuardError
+	var running *usersync.InProgressError
+	switch {
+	case errors.Is(err, usersync.ErrUnresolved):
+		return []string{"to see them: usersync show " + planID + " -conflicts",
+			"to answer: usersync decide " + planID + " all=file, or with answers such as title=current and 7:title=file"}
+	case errors.As(err, &guard):
+		return []string{fmt.Sprintf("if that is meant: usersync apply %s -confirm %d", planID, guard.Deactivations)}
+	case errors.As(err, &running):
+		return []string{"to see it: usersync show " + running.RunID,
+			"if its process is gone, half a minute later: usersync resume " + running.RunID}
 	}
+	return nil
 }
 
 func (a *app) decide(f *flag.FlagSet) func(context.Context, []string) error {
@@ -164,18 +185,21 @@ func (a *app) decide(f *flag.FlagSet) func(context.Context, []string) error {
 	answers := addAnswers(f)
 	return func(ctx context.Context, args []string) error {
 		if len(args) == 0 {
-			return fmt.Errorf("name one plan, and answers such as title=file, 7:title=current or all=file")
+			return errors.New("name one plan, and answers such as title=file, 7:title=current or all=file")
 		}
 		decisions, err := answers.decisions(args[1:])
 		if err != nil {
 			return err
+		}
+		if len(decisions) == 0 {
+			return fmt.Errorf("give answers such as title=file, 7:title=current or all=file; for the questions: usersync show %s -conflicts", args[0])
 		}
 		return p.within(ctx, func(svc *usersync.Service) error {
 			plan, err := svc.Decide(ctx, args[0], decisions...)
 			if err != nil {
 				return err
 			}
-			return a.showPlan(plan)
+			return a.previewed(plan, false)
 		})
 	}
 }
