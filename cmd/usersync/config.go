@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -47,7 +46,7 @@ func (a *app) configCreate(f *flag.FlagSet) func(context.Context, []string) erro
 				return fmt.Errorf("configuration %q exists already: use config edit", cfg.ID)
 			}
 			if err == nil {
-				fmt.Fprintf(a.out, "Configuration %s is saved.\n", cfg.ID)
+				fmt.Fprintf(a.out, "Configuration %s is saved.\n", clean(cfg.ID))
 			}
 			return err
 		})
@@ -69,25 +68,35 @@ func (a *app) configEdit(f *flag.FlagSet) func(context.Context, []string) error 
 		if err != nil {
 			return err
 		}
+		if cfg.ID == "" {
+			return errors.New("the JSON does not say which configuration: give it an \"id\"")
+		}
 		return p.within(ctx, func(svc *usersync.Service) error { return a.edit(ctx, svc, cfg, data) })
 	}
 }
 
-// edit saves a configuration over the present one. JSON that names a revision is saved only over that.
+// edit saves a configuration over the present one. JSON that names a revision is saved only over that, and
+// JSON that does not speak of a pause does not end one.
 func (a *app) edit(ctx context.Context, svc *usersync.Service, cfg usersync.Config, data []byte) error {
 	now, err := svc.Config(ctx, cfg.ID)
 	if err != nil {
 		return err
 	}
-	var given struct{ Revision *int64 }
+	var given struct {
+		Revision *int64
+		Paused   *bool
+	}
 	if err := json.Unmarshal(data, &given); err != nil {
 		return err
 	}
 	if given.Revision == nil {
 		cfg.Revision = now.Revision
 	}
+	if given.Paused == nil {
+		cfg.Paused = now.Paused
+	}
 	if cfg, err = svc.EditConfig(ctx, cfg); err == nil {
-		fmt.Fprintf(a.out, "Configuration %s is saved, revision %d.\n", cfg.ID, cfg.Revision)
+		fmt.Fprintf(a.out, "Configuration %s is saved, revision %d.\n", clean(cfg.ID), cfg.Revision)
 	}
 	return err
 }
@@ -135,35 +144,34 @@ func (a *app) configShow(f *flag.FlagSet) func(context.Context, []string) error 
 		if err != nil {
 			return err
 		}
-		data, err := json.Marshal(cfg)
-		if err != nil {
-			return err
-		}
-		var b bytes.Buffer
-		if err := json.Indent(&b, data, "", "  "); err != nil {
-			return err
-		}
-		_, err = fmt.Fprintln(a.out, b.String())
-		return err
+		return a.writeJSON(cfg)
 	})
 }
 
 func (a *app) configPause(f *flag.FlagSet) func(context.Context, []string) error {
 	return a.onConfig(f, func(ctx context.Context, svc *usersync.Service, id string) error {
 		_, err := svc.PauseConfig(ctx, id)
-		return err
+		return a.saved(err, id, "is paused")
 	})
 }
 
 func (a *app) configResume(f *flag.FlagSet) func(context.Context, []string) error {
 	return a.onConfig(f, func(ctx context.Context, svc *usersync.Service, id string) error {
 		_, err := svc.ResumeConfig(ctx, id)
-		return err
+		return a.saved(err, id, "is active: plans of before are stale")
 	})
 }
 
 func (a *app) configDelete(f *flag.FlagSet) func(context.Context, []string) error {
 	return a.onConfig(f, func(ctx context.Context, svc *usersync.Service, id string) error {
-		return svc.DeleteConfig(ctx, id)
+		return a.saved(svc.DeleteConfig(ctx, id), id, "and its history are gone")
 	})
+}
+
+// saved says what became of a configuration, unless that went wrong.
+func (a *app) saved(err error, id, what string) error {
+	if err == nil {
+		fmt.Fprintf(a.out, "Configuration %s %s.\n", clean(id), what)
+	}
+	return err
 }
