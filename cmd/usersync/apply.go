@@ -68,7 +68,7 @@ func (a *app) apply(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		bar := a.progress()
+		bar := a.progress(ctx)
 		return p.within(ctx, func(svc *usersync.Service) error {
 			plan, err := planned(ctx, svc, up, what, p.actor(), decisions)
 			if err != nil {
@@ -169,7 +169,7 @@ func (a *app) resume(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		bar := a.progress()
+		bar := a.progress(ctx)
 		return p.within(ctx, func(svc *usersync.Service) error {
 			if !*noMails {
 				if err := sendsMails(ctx, svc, id); err != nil {

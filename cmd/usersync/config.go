@@ -41,14 +41,11 @@ func (a *app) configCreate(f *flag.FlagSet) func(context.Context, []string) erro
 			return err
 		}
 		return p.within(ctx, func(svc *usersync.Service) error {
-			cfg, err := svc.CreateConfig(ctx, cfg)
+			created, err := svc.CreateConfig(ctx, cfg)
 			if errors.Is(err, usersync.ErrDuplicate) {
 				return fmt.Errorf("configuration %q exists already: use config edit", cfg.ID)
 			}
-			if err == nil {
-				fmt.Fprintf(a.out, "Configuration %s is saved.\n", clean(cfg.ID))
-			}
-			return err
+			return a.saved(err, created.ID, "is saved")
 		})
 	}
 }
@@ -67,9 +64,6 @@ func (a *app) configEdit(f *flag.FlagSet) func(context.Context, []string) error 
 		cfg, err := usersync.ParseConfig(data)
 		if err != nil {
 			return err
-		}
-		if cfg.ID == "" {
-			return errors.New("the JSON does not say which configuration: give it an \"id\"")
 		}
 		return p.within(ctx, func(svc *usersync.Service) error { return a.edit(ctx, svc, cfg, data) })
 	}

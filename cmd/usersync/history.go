@@ -222,7 +222,7 @@ func (a *app) undo(f *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		bar := a.progress()
+		bar := a.progress(ctx)
 		return p.within(ctx, func(svc *usersync.Service) error {
 			plan, err := svc.Undo(ctx, id, usersync.By(p.actor()))
 			bar.end()

@@ -70,7 +70,7 @@ type app struct {
 
 	// What tests add.
 	options []usersync.Option
-	watch   func(usersync.Progress)
+	watch   func(context.Context, usersync.Progress)
 }
 
 // tell prints an error and gives the exit code.

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -12,12 +14,53 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/xuri/excelize/v2"
+
+	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/memory"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"usersync": main})
+	testscript.Main(m, map[string]func(){"usersync": main, "usersync-struck": struck})
+}
+
+// struck is the command with batches of two users and somebody who sends mails, to which something happens at a
+// point of its run that SIGNAL names: create:2:kill is when two users are created.
+func struck() {
+	at, what, _ := strings.Cut(os.Getenv("SIGNAL"), ":")
+	number, what, _ := strings.Cut(what, ":")
+	a := newApp()
+	a.options = []usersync.Option{usersync.WithBatchSize(2), usersync.WithMailer(memory.NewMailer())}
+	a.watch = func(ctx context.Context, now usersync.Progress) {
+		if string(now.Stage) == at && strconv.Itoa(now.Done) == number {
+			strike(ctx, what)
+		}
+	}
+	os.Exit(a.main(os.Args[1:]))
+}
+
+// strike sends signals to this process, and comes back when one is understood.
+func strike(ctx context.Context, what string) {
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		panic(err)
+	}
+	switch what {
+	case "kill":
+		_ = self.Kill()
+		select {}
+	case "interrupt":
+		_ = self.Signal(os.Interrupt)
+		<-ctx.Done()
+	case "interrupt twice":
+		for { // until it is understood that the first was not enough
+			_ = self.Signal(os.Interrupt)
+			time.Sleep(time.Millisecond)
+		}
+	}
 }
 
 // TestScripts runs the scripts, which show how the command is used.
@@ -64,7 +107,7 @@ func needs(t *testing.T, variable string) {
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "id": id, "sql": runSQL, "server": server,
+			"exits": exits, "id": id, "sql": runSQL, "server": server, "cells": cellsOf, "damage": damage,
 		}})
 }
 
@@ -83,6 +126,35 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if code != want {
 		ts.Fatalf("exit code %d, want %d", code, want)
 	}
+}
+
+// cellsOf prints the cells of a workbook, a line for each row: cells FILE.
+func cellsOf(ts *testscript.TestScript, _ bool, args []string) {
+	book, err := excelize.OpenFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer book.Close()
+	for _, sheet := range book.GetSheetList() {
+		fmt.Fprintln(ts.Stdout(), "["+sheet+"]")
+		rows, err := book.GetRows(sheet)
+		ts.Check(err)
+		for _, row := range rows {
+			fmt.Fprintln(ts.Stdout(), strings.Join(row, " | "))
+		}
+	}
+}
+
+// damage makes a copy of a file with one byte changed, or cut off there: damage OLD NEW flip|cut PERCENT.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	data := []byte(ts.ReadFile(args[0]))
+	percent, err := strconv.Atoi(args[3])
+	ts.Check(err)
+	at := len(data) * percent / 100
+	if args[2] == "cut" {
+		data = data[:at]
+	} else {
+		data[at] ^= 1
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
 }
 
 var isID = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)

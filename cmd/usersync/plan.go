@@ -49,7 +49,7 @@ func (a *app) preview(f *flag.FlagSet) func(context.Context, []string) error {
 		if up.config == "" {
 			return errors.New("name the configuration: -config")
 		}
-		bar := a.progress()
+		bar := a.progress(ctx)
 		return p.within(ctx, func(svc *usersync.Service) error {
 			plan, err := svc.Preview(ctx, up.config, up.source(path), usersync.By(p.actor()))
 			bar.end()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -13,21 +14,23 @@ import (
 type progress struct {
 	w        io.Writer
 	terminal bool
-	watch    func(usersync.Progress) // for tests
+	watch    func(usersync.Progress)
 
 	stage usersync.Stage
 	tenth int
 }
 
-func (a *app) progress() *progress {
-	return &progress{w: a.err, terminal: terminalWidth(a.err) > 0, watch: a.watch}
+func (a *app) progress(ctx context.Context) *progress {
+	p := &progress{w: a.err, terminal: terminalWidth(a.err) > 0, watch: func(usersync.Progress) {}}
+	if a.watch != nil {
+		p.watch = func(now usersync.Progress) { a.watch(ctx, now) }
+	}
+	return p
 }
 
 // show is told of every step.
 func (p *progress) show(now usersync.Progress) {
-	if p.watch != nil {
-		p.watch(now)
-	}
+	p.watch(now)
 	if now.Done == 0 && now.Total == 0 {
 		return // nothing to do, or not known yet
 	}
