@@ -107,7 +107,7 @@ func needs(t *testing.T, variable string) {
 func runScripts(t *testing.T, dir string) {
 	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "id": id, "sql": runSQL, "server": server, "cells": cellsOf, "damage": damage,
+			"exits": exits, "id": id, "sql": runSQL, "server": server, "cells": cellsOf, "damage": damage, "mend": mend,
 		}})
 }
 
@@ -155,6 +155,12 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 		data[at] ^= 1
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
+}
+
+// mend replaces a text in a file: mend FILE OLD NEW.
+func mend(ts *testscript.TestScript, _ bool, args []string) {
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
 var isID = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
