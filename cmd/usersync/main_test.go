@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/xuri/excelize/v2"
 
@@ -64,16 +65,24 @@ func strike(ctx context.Context, what string) {
 }
 
 // TestScripts runs the scripts, which show how the command is used.
-func TestScripts(t *testing.T) { runScripts(t, "testdata/script") }
+func TestScripts(t *testing.T) { runScripts(t, "testdata/script", nil) }
 
-func TestOnPostgreSQL(t *testing.T) {
-	needs(t, "USERSYNC_TEST_POSTGRES")
-	runScripts(t, "testdata/postgres")
-}
+func TestOnPostgreSQL(t *testing.T) { onServer(t, "postgres", "USERSYNC_TEST_POSTGRES") }
 
-func TestOnMySQL(t *testing.T) {
-	needs(t, "USERSYNC_TEST_MYSQL")
-	runScripts(t, "testdata/mysql")
+func TestOnMySQL(t *testing.T) { onServer(t, "mysql", "USERSYNC_TEST_MYSQL") }
+
+// onServer runs the scripts for servers, each with a database of its own in USERSYNC_DB.
+func onServer(t *testing.T, kind, variable string) {
+	text := os.Getenv(variable)
+	if text == "" {
+		t.Skipf("SKIPPED: needs %s, the address of a server", variable)
+	}
+	runScripts(t, "testdata/servers", func(env *testscript.Env) error {
+		at, err := newDatabase(env, kind, text)
+		env.Setenv("KIND", kind)
+		env.Setenv("USERSYNC_DB", at)
+		return err
+	})
 }
 
 // TestReadme runs the tour in the README.
@@ -94,20 +103,13 @@ func TestReadme(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "readme.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	runScripts(t, dir)
+	runScripts(t, dir, nil)
 }
 
-func needs(t *testing.T, variable string) {
-	t.Helper()
-	if os.Getenv(variable) == "" {
-		t.Skipf("SKIPPED: needs %s, the address of a server", variable)
-	}
-}
-
-func runScripts(t *testing.T, dir string) {
-	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true,
+func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
+	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "id": id, "sql": runSQL, "server": server, "cells": cellsOf, "damage": damage, "mend": mend,
+			"exits": exits, "id": id, "sql": runSQL, "cells": cellsOf, "damage": damage, "mend": mend,
 		}})
 }
 
@@ -223,40 +225,50 @@ func printRows(ts *testscript.TestScript, db *sql.DB, query string) error {
 	return rows.Err()
 }
 
-// server gives USERSYNC_DB an empty database on a server: server USERSYNC_TEST_POSTGRES.
-func server(ts *testscript.TestScript, _ bool, args []string) {
-	address := os.Getenv(args[0])
+// newDatabase makes an empty database on a server, which is dropped after the script, and gives its address.
+func newDatabase(env *testscript.Env, kind, server string) (string, error) {
+	u, err := serverURL(kind, server)
+	if err != nil {
+		return "", err
+	}
+	at, err := parseAddress(u.String())
+	if err != nil {
+		return "", err
+	}
+	db, err := at.open()
+	if err != nil {
+		return "", err
+	}
 	name := "usersync_test_" + strings.ToLower(rand.Text())
-	u, make, drop := onServer(args[0], address, name)
-	db := connect(ts, u.String())
-	_, err := db.Exec(make)
-	ts.Check(err)
-	ts.Defer(func() {
-		_, err := db.Exec(drop)
-		ts.Check(errors.Join(err, db.Close()))
-	})
-	query := u.Query()
-	if u.Scheme == "mysql" {
+	made, dropped := "CREATE SCHEMA "+name, "DROP SCHEMA "+name+" CASCADE"
+	if kind == "mysql" {
+		made, dropped = "CREATE DATABASE "+name+" CHARACTER SET utf8mb4", "DROP DATABASE "+name
 		u.Path = "/" + name
 	} else {
+		query := u.Query()
 		query.Set("search_path", name)
+		u.RawQuery = query.Encode()
 	}
-	u.RawQuery = query.Encode()
-	ts.Setenv("USERSYNC_DB", u.String())
+	env.Defer(func() {
+		_, err := db.Exec(dropped)
+		if err := errors.Join(err, db.Close()); err != nil {
+			env.T().Log(err)
+			env.T().FailNow()
+		}
+	})
+	_, err = db.Exec(made)
+	return u.String(), err
 }
 
-// onServer is the address for the command and the statements that make and drop a database.
-func onServer(variable, address, name string) (u *url.URL, make, drop string) {
-	if variable == "USERSYNC_TEST_MYSQL" { // user:password@tcp(host:port)/name
-		user, rest, _ := strings.Cut(address, "@tcp(")
-		host, path, _ := strings.Cut(rest, ")")
-		login, password, _ := strings.Cut(user, ":")
-		return &url.URL{Scheme: "mysql", User: url.UserPassword(login, password), Host: host, Path: path},
-			"CREATE DATABASE " + name + " CHARACTER SET utf8mb4", "DROP DATABASE " + name
+// serverURL is the address as the command takes it. Of MySQL it is given as its driver has it:
+// user:password@tcp(host:port)/name.
+func serverURL(kind, server string) (*url.URL, error) {
+	if kind != "mysql" {
+		return url.Parse(server)
 	}
-	u, err := url.Parse(address)
+	c, err := mysql.ParseDSN(server)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	return u, "CREATE SCHEMA " + name, "DROP SCHEMA " + name + " CASCADE"
+	return &url.URL{Scheme: "mysql", User: url.UserPassword(c.User, c.Passwd), Host: c.Addr, Path: "/" + c.DBName}, nil
 }
