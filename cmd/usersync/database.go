@@ -49,12 +49,12 @@ type database struct {
 }
 
 // open opens the database, without talking to it. The file of SQLite is made only if that is said.
-func (p *place) open(make bool) (*database, error) {
+func (p *place) open(create bool) (*database, error) {
 	at, err := p.address()
 	if err != nil {
 		return nil, err
 	}
-	if at.path != "" && !make && !exists(at.path) {
+	if at.path != "" && !create && !exists(at.path) {
 		return nil, fmt.Errorf("there is no file %s: if that is the right one, run first: usersync migrate", at.path)
 	}
 	schema, err := readSchema(p.schema)

@@ -93,12 +93,26 @@ func TestReadme(t *testing.T) {
 	}
 	_, after, _ := strings.Cut(string(data), "go build -o usersync ./cmd/usersync\n")
 	tour, _, found := strings.Cut(after, "```")
-	if !found || strings.Count(tour, "./usersync ") < 4 {
+	if !found || strings.Count(tour, "./usersync ") < 8 {
 		t.Fatal("the README has no tour of the command")
 	}
-	piped := regexp.MustCompile(`(?m)^echo '(.*)' \| \./usersync`)
-	script := piped.ReplaceAllString(tour, "stdin config.json\nexec usersync") + "\n-- config.json --\n" + piped.FindStringSubmatch(tour)[1] + "\n"
-	script = strings.NewReplacer("export ", "env ", "./usersync ", "exec usersync ").Replace(script)
+	script := tour
+	for _, shell := range []struct{ pattern, script string }{
+		{`(?m)^export `, "env "},
+		{`(?m)^echo '(.*)' \| (.*)$`, "stdin echoed\n$2"},
+		{`(?m)^printf '(.*)' > (\S+)$`, "cp printed $2"},
+		{`(?m)^\./usersync undo RUN`, "id RUN\nexits 2 usersync undo $$RUN"},
+		{`(?m)^\./usersync preview`, "exits 2 usersync preview"},
+		{`(?m)^\./usersync`, "exec usersync"},
+	} {
+		script = regexp.MustCompile(shell.pattern).ReplaceAllString(script, shell.script)
+	}
+	echoed := regexp.MustCompile(`(?m)^echo '(.*)' `).FindStringSubmatch(tour)
+	printed := regexp.MustCompile(`(?m)^printf '(.*)' `).FindStringSubmatch(tour)
+	if echoed == nil || printed == nil {
+		t.Fatal("the tour has no configuration, or no users")
+	}
+	script += "-- echoed --\n" + echoed[1] + "\n-- printed --\n" + strings.ReplaceAll(printed[1], `\n`, "\n")
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "readme.txtar"), []byte(script), 0o600); err != nil {
 		t.Fatal(err)
