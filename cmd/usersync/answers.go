@@ -20,12 +20,12 @@ type answers struct {
 // addAnswers adds the flags.
 func addAnswers(f *flag.FlagSet) *answers {
 	w := &answers{}
-	f.Func("decide", "`answer` to conflicts: FIELD=file, FIELD=current, ROW:FIELD=file, all=file; may be given several times",
+	f.Func("decide", "`answer` to conflicts: FIELD=file, FIELD=current, ROW:FIELD=file, ROW:all=file, all=file; may be given several times",
 		func(word string) error {
 			w.words = append(w.words, word)
 			return nil
 		})
-	f.BoolVar(&w.remember, "remember", false, "make the answers about a field the rule of that field from now on")
+	f.BoolVar(&w.remember, "remember", false, "make the answers about whole fields the rules of those fields from now on")
 	f.StringVar(&w.file, "decisions", "", "JSON `file` with a list of decisions: row, field, choice, remember")
 	return w
 }
@@ -36,37 +36,48 @@ func (w *answers) decisions(more []string) ([]usersync.Decision, error) {
 	if err := readJSON(w.file, &out); err != nil {
 		return nil, err
 	}
-	if w.remember && len(w.words)+len(more) == 0 {
-		return nil, errors.New("-remember is about answers, and there are none: a file has its own \"remember\"")
-	}
+	remembered := 0
 	for _, word := range append(w.words, more...) {
 		d, err := decision(word)
 		if err != nil {
 			return nil, err
 		}
-		if d.Remember = w.remember; d.Remember && d.Field == "" {
+		if w.remember && d.Row == 0 { // what goes for one row makes no rule
+			d.Remember = true
+			remembered++
+		}
+		if d.Remember && d.Field == "" {
 			return nil, fmt.Errorf("%s cannot be remembered: name the fields, such as title=%s", word, d.Choice)
 		}
 		out = append(out, d)
 	}
+	if w.remember && remembered == 0 {
+		return nil, errors.New("-remember needs an answer about a field, such as title=file; those of a file have their own \"remember\"")
+	}
 	return out, nil
 }
 
-// decision reads an answer such as 7:title=file.
+// decision reads an answer such as 7:title=file. What is left out is never taken for all, since it may be a
+// variable of a script that was empty.
 func decision(word string) (d usersync.Decision, err error) {
-	about, choice, found := strings.Cut(word, "=")
-	switch {
-	case !found || choice != string(usersync.TakeFile) && choice != string(usersync.KeepCurrent):
-		return d, fmt.Errorf("%q is no answer: write FIELD=file or FIELD=current", word)
-	case about != "all":
-		d.Field = about
-	}
+	about, choice, _ := strings.Cut(word, "=")
 	d.Choice = usersync.Choice(choice)
-	if row, field, both := strings.Cut(about, ":"); both {
+	if about == "" || d.Choice != usersync.TakeFile && d.Choice != usersync.KeepCurrent {
+		return d, fmt.Errorf("%q is no answer: write FIELD=file or FIELD=current", word)
+	}
+	row, field, both := strings.Cut(about, ":")
+	if both {
 		if d.Row, err = number(row); err != nil || d.Row < 1 {
 			return d, fmt.Errorf("%q is no answer: %q is not the number of a row", word, row)
 		}
-		d.Field = field
+		about = field
+	}
+	switch about {
+	case "":
+		return d, fmt.Errorf("%q is no answer: write %s:FIELD=%s, or %[2]s:all=%[3]s", word, row, choice)
+	case "all":
+	default:
+		d.Field = about
 	}
 	return d, nil
 }
