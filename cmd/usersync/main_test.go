@@ -123,7 +123,7 @@ func TestReadme(t *testing.T) {
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "id": id, "sql": runSQL, "cells": cellsOf, "damage": damage, "mend": mend,
+			"exits": exits, "id": id, "sql": runSQL, "cells": cellsOf, "damage": damage, "mend": mend, "escapes": escapes,
 		}})
 }
 
@@ -176,6 +176,14 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 // mend replaces a text in a file: mend FILE OLD NEW.
 func mend(ts *testscript.TestScript, _ bool, args []string) {
 	text := strings.ReplaceAll(ts.ReadFile(args[0]), args[1], args[2])
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
+}
+
+// escapes puts bytes in the place of escapes such as \x1b in a file: escapes FILE.
+func escapes(ts *testscript.TestScript, _ bool, args []string) {
+	quoted := `"` + strings.NewReplacer(`"`, `\"`, "\n", `\n`).Replace(ts.ReadFile(args[0])) + `"`
+	text, err := strconv.Unquote(quoted)
+	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o600))
 }
 
