@@ -83,7 +83,7 @@ func (w *applyJob) takeMailAsItIs(ctx context.Context, at int32, userID string) 
 
 // remembersMails tells whether a mail can be given to the mailer twice.
 func (w *applyJob) remembersMails() bool {
-	m, able := w.mailer.(IdempotentMailer)
+	m, able := w.mailer.(Idempotent)
 	return able && m.IsIdempotent()
 }
 

@@ -192,37 +192,6 @@ type Member struct {
 	Name string `json:"name"`
 }
 
-// Mailer welcomes new users. The engine works without one: then nobody is welcomed.
-type Mailer interface {
-	// SendWelcome sends, or queues durably, one welcome mail. It is called only for users whom this run
-	// has created in the store, who are active and do not sign in elsewhere; at most once for each user
-	// and run. An error is shown as a warning beside the row and undoes nothing. w is not kept. It is
-	// called by one goroutine at a time for a run, and concurrently for different runs. The same
-	// IdempotencyKey may come again after an error or a crash; a mailer that remembers keys sends one
-	// mail.
-	SendWelcome(ctx context.Context, w Welcome) error
-}
-
-// IdempotentMailer is an optional ability of a Mailer: to send one mail, however often the same
-// IdempotencyKey comes. A mail of which it is not known whether it was sent, because the process ended in
-// between, is given to such a mailer again, and with any other left to a person.
-type IdempotentMailer interface {
-	Mailer
-	// IsIdempotent tells whether the mailer remembers keys.
-	IsIdempotent() bool
-}
-
-// Welcome is one welcome mail to send. It never carries a password; the link with which the user sets
-// one is the product's to make.
-type Welcome struct {
-	RunID  string
-	User   User // as created
-	Email  string
-	Locale string // BCP 47, "" if unknown
-	// IdempotencyKey is the same for the same user and run, for ever.
-	IdempotencyKey string
-}
-
 // LicenseChecker counts seats. The engine works without one: then seats are unlimited.
 type LicenseChecker interface {
 	// Seats returns how many seats there are and how many are used now, which may be more. It reserves

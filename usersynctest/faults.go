@@ -169,9 +169,9 @@ func (f *Faults) Baselines(store usersync.BaselineStore) usersync.BaselineStore 
 	return faultyBaselines{f, store}
 }
 
-// Mailer wraps a mailer. The result is a usersync.IdempotentMailer if mailer is one.
+// Mailer wraps a mailer. The result is a usersync.Idempotent if mailer is one.
 func (f *Faults) Mailer(mailer usersync.Mailer) usersync.Mailer {
-	if idempotent, ok := mailer.(usersync.IdempotentMailer); ok {
+	if idempotent, ok := mailer.(usersync.Idempotent); ok {
 		return faultyIdempotent{faultyMailer{f, mailer}, idempotent}
 	}
 	return faultyMailer{f, mailer}
@@ -255,7 +255,7 @@ func (m faultyMailer) SendWelcome(ctx context.Context, w usersync.Welcome) error
 
 type faultyIdempotent struct {
 	faultyMailer
-	idempotent usersync.IdempotentMailer
+	idempotent usersync.Idempotent
 }
 
 func (m faultyIdempotent) IsIdempotent() bool { return m.idempotent.IsIdempotent() }

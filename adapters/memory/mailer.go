@@ -8,7 +8,10 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-var _ usersync.IdempotentMailer = (*Mailer)(nil)
+var (
+	_ usersync.Mailer     = (*Mailer)(nil)
+	_ usersync.Idempotent = (*Mailer)(nil)
+)
 
 // Mailer is a usersync.Mailer that sends nothing and records what it was asked to send: one mail for
 // each idempotency key, however often it comes. It may be used by several goroutines at once.
