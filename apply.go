@@ -25,7 +25,7 @@ type applyJob struct {
 	welcomed map[int32]bool    // created users whose mail was seen to
 	begun    bool              // something may have been written
 	ledger   *ledger           // nil without stores
-	mailbox  map[string]Mail   // the run's mails in the outbox, by user
+	mailbox  map[string]Mail   // the run's mails in the outbox, by key
 	closing  time.Time         // when the run ended, once that is being stored
 }
 

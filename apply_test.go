@@ -33,7 +33,7 @@ type office struct {
 
 // officeColumns are the columns of the files of an office.
 var officeColumns = []string{"userName", "email", "firstName", "lastName", "title", "locale", "manager",
-	"active", "cField1", "cField2"}
+	"active", "cField1", "cField2", "phone"}
 
 // newOffice has no guard, activates inactive users and deactivates those who left the file. cField1, the
 // badge, is unique in its store.

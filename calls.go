@@ -171,10 +171,3 @@ func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) 
 	}
 	return nil
 }
-
-// sendWelcome sends one mail. A panic is reported apart from the mailer's own error, which is only a
-// warning.
-func (e *Engine) sendWelcome(ctx context.Context, w Welcome) (failed, panicked error) {
-	defer calling("Mailer.SendWelcome", &panicked)
-	return e.mailer.SendWelcome(ctx, w), nil
-}

@@ -101,6 +101,10 @@ type Config struct {
 
 	// WelcomeMail sends new users a welcome mail, unless a run says otherwise.
 	WelcomeMail bool `json:"welcomeMail"`
+	// WelcomeText invites new users by phone, unless a run says otherwise.
+	WelcomeText bool `json:"welcomeText,omitempty"`
+	// Notify are addresses that get a mail when a run has come to its end.
+	Notify []string `json:"notify,omitempty"`
 
 	SharedUsers Shared `json:"sharedUsers"`
 	Guard       Guard  `json:"guard"`
@@ -186,6 +190,7 @@ func (c Config) Rule(field string) Rule {
 // clone is a copy that shares no map.
 func (c Config) clone() Config {
 	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
+	c.Notify = slices.Clone(c.Notify)
 	return c
 }
 
@@ -233,6 +238,7 @@ func (c Config) validate(s *schema) error {
 	if cleaned, _ := clean(c.ClearMarker); cleaned != c.ClearMarker {
 		bad.add("clearMarker", "has white space at its ends or invisible characters")
 	}
+	validateAddresses("notify", c.Notify, &bad)
 	c.Guard.validate(&bad)
 	c.Limits.validate("limits", &bad)
 	return bad.err("configuration")

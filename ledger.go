@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -257,8 +258,7 @@ func (w *applyJob) runRecord(status RunStatus, finished time.Time, err error) Ru
 	rec := RunRecord{ID: r.ID, PlanEdition: w.plan.edition, ConfigID: r.ConfigID, ConfigName: r.ConfigName,
 		ConfigRevision: w.plan.cfg.Revision, Actor: r.Actor, File: r.Source.Name, SHA256: r.Source.SHA256,
 		Undoes: r.Undoes, Started: r.Started, Finished: finished, Status: status,
-		Options: RunOptions{WelcomeMail: w.mails(), Confirmed: w.opt.confirmed, SkipStale: w.opt.skipStale,
-			StopOnError: w.opt.stopFirst}}
+		Options: w.runOptions()}
 	if err != nil {
 		rec.Error = err.Error()
 	}
@@ -266,6 +266,12 @@ func (w *applyJob) runRecord(status RunStatus, finished time.Time, err error) Ru
 		rec.Counts = r.Counts()
 	}
 	return rec
+}
+
+func (w *applyJob) runOptions() RunOptions {
+	ways := w.ways()
+	return RunOptions{WelcomeMail: slices.Contains(ways, MessageWelcome), WelcomeText: slices.Contains(ways, MessageText),
+		Notify: w.opt.notify, Confirmed: w.opt.confirmed, SkipStale: w.opt.skipStale, StopOnError: w.opt.stopFirst}
 }
 
 // begin makes the run one that has begun: from here on the plan is applied.
@@ -343,7 +349,8 @@ func (w *applyJob) succeed(ctx context.Context) error {
 		return err
 	}
 	w.closing = w.now()
-	err = w.ledger.finish(ctx, RunEnd{Run: w.runRecord(RunSucceeded, w.closing, nil), Baseline: &base, Results: results, Final: true})
+	err = w.ledger.finish(ctx, RunEnd{Run: w.runRecord(RunSucceeded, w.closing, nil), Baseline: &base, Results: results,
+		Mails: w.notices(), Final: true})
 	if err != nil && w.hasSucceeded(ctx) {
 		return nil
 	}
@@ -369,7 +376,7 @@ func (w *applyJob) endEarly(ctx context.Context, status RunStatus, finished time
 	if err == nil {
 		ctx, cancel := lasting(ctx)
 		defer cancel()
-		err = w.ledger.finish(ctx, RunEnd{Run: w.runRecord(status, finished, why), Results: results})
+		err = w.ledger.finish(ctx, RunEnd{Run: w.runRecord(status, finished, why), Results: results, Mails: w.notices()})
 	}
 	if err != nil {
 		w.log.WarnContext(ctx, "usersync: the end of a run could not be stored", "config", w.plan.cfg.ID,

@@ -66,6 +66,8 @@ type MessageKind string
 
 // The kinds of message.
 const (
+	MessageWelcome     MessageKind = "welcome"     // invites a new user by mail
+	MessageText        MessageKind = "text"        // invites a new user by phone
 	MessageEnded       MessageKind = "ended"       // a run has come to its end, good or bad
 	MessageReport      MessageKind = "report"      // what a run did, as an attachment
 	MessageCorrections MessageKind = "corrections" // the rows of a run or preview that were bad, as an attachment
@@ -73,8 +75,8 @@ const (
 
 // Message is one mail about a run to a person who asked for it.
 type Message struct {
-	Kind MessageKind
-	To   string // one address, checked as KindEmail
+	Kind MessageKind // MessageEnded, MessageReport or MessageCorrections
+	To   string      // one address, checked as KindEmail
 	// Run is what it is about, as it is stored now. Of a preview, only ID, ConfigID, ConfigName, Actor, File and
 	// SHA256 are there.
 	Run         RunRecord

@@ -13,6 +13,10 @@ type Option func(*options)
 type options struct {
 	schema    Schema
 	mailer    Mailer
+	texter    Texter
+	elsewhere []string // domains of addresses
+	retries   Retries
+	mailTime  time.Duration
 	license   LicenseChecker
 	protected func(context.Context, User) (bool, error)
 	authorize func(context.Context, Actor, User, string) error
@@ -40,6 +44,8 @@ func defaults() options {
 
 		leaseTime: 30 * time.Second,
 		planTime:  24 * time.Hour,
+		retries:   Retries{Tries: 10, First: time.Minute, Longest: 6 * time.Hour},
+		mailTime:  2 * time.Minute,
 	}
 }
 
@@ -48,6 +54,37 @@ func WithSchema(s Schema) Option { return func(o *options) { o.schema = s } }
 
 // WithMailer sets who sends welcome mails. Without one, or with nil, nobody is welcomed.
 func WithMailer(m Mailer) Option { return func(o *options) { o.mailer = m } }
+
+// WithTexter sets who invites new users by phone. Without one, or with nil, nobody is.
+func WithTexter(t Texter) Option { return func(o *options) { o.texter = t } }
+
+// WithSSODomains names domains whose users sign in elsewhere, for stores that cannot tell ([User.SSO]): users
+// whose address is there are not invited. "example.com" is that domain alone, ".example.com" all domains below
+// it. Unicode and punycode (RFC 5891) are the same.
+func WithSSODomains(domains ...string) Option { return func(o *options) { o.elsewhere = domains } }
+
+// WithMailRetries sets how often a mail is tried. It matters only with WithRuns.
+func WithMailRetries(r Retries) Option { return func(o *options) { o.retries = r } }
+
+// WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One that
+// was begun twice that time ago and has no end was begun by a process that is gone.
+func WithMailTime(d time.Duration) Option { return func(o *options) { o.mailTime = d } }
+
+// Retries says how often a mail is tried, and how long after one try the next follows: First, then twice as
+// long each time, but no more than Longest. By default 10 times, after 1 minute and up to 6 hours: 8½ hours in all.
+type Retries struct {
+	Tries          int // 1 or more
+	First, Longest time.Duration
+}
+
+// after is how long to wait after so many tries.
+func (r Retries) after(tries int) time.Duration {
+	d := r.First
+	for i := 1; i < tries && d < r.Longest; i++ {
+		d *= 2
+	}
+	return min(d, r.Longest)
+}
 
 // WithLicense sets who counts seats. Without one, or with nil, seats are unlimited.
 func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = l } }
@@ -143,6 +180,8 @@ type applyOptions struct {
 	actor     *Actor
 	confirmed *int
 	mail      *bool
+	text      *bool
+	notify    []string
 	skipStale bool
 	stopFirst bool
 	current   *Config
@@ -176,6 +215,15 @@ func ConfirmDeactivations(n int) ApplyOption {
 // WithWelcomeMail sends welcome mails, or not, whatever the configuration says.
 func WithWelcomeMail(on bool) ApplyOption { return applyOption(func(o *applyOptions) { o.mail = &on }) }
 
+// WithWelcomeText invites new users by phone, or not, whatever the configuration says.
+func WithWelcomeText(on bool) ApplyOption { return applyOption(func(o *applyOptions) { o.text = &on }) }
+
+// Notify names addresses that get a mail when the run has come to its end, beside those of the configuration.
+// It needs WithRuns and a Mailer that is a Messenger.
+func Notify(to ...string) ApplyOption {
+	return applyOption(func(o *applyOptions) { o.notify = append(o.notify, to...) })
+}
+
 // SkipStale leaves out the rows whose users moved since the preview, instead of refusing the run.
 func SkipStale() ApplyOption { return applyOption(func(o *applyOptions) { o.skipStale = true }) }
 
@@ -206,6 +254,12 @@ func (o options) validate() error {
 	}
 	if o.secretKey != nil && len(o.secretKey) != secretKeySize {
 		bad.add("secret key", "must have 32 bytes")
+	}
+	if o.retries.Tries < 1 || o.retries.First <= 0 || o.retries.Longest < o.retries.First {
+		bad.add("mail retries", "needs 1 try or more, and times that are positive and not shrinking")
+	}
+	if o.mailTime <= 0 {
+		bad.add("mail time", "must be positive")
 	}
 	if o.planTime <= 0 {
 		bad.add("plan time", "must be positive")

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // newMails are the mails to queue for the users whom steps have created. (A8)
 func (w *applyJob) newMails(steps []step, outcomes []Outcome) []Mail {
-	if !w.mails() {
+	ways := w.ways()
+	if len(ways) == 0 {
 		return nil
 	}
 	var mails []Mail
@@ -18,8 +20,11 @@ func (w *applyJob) newMails(steps []step, outcomes []Outcome) []Mail {
 		if s.op != OpCreate || outcomes[i].Err != nil || !e.takesSeat() {
 			continue
 		}
-		mails = append(mails, Mail{Key: w.mailKey(outcomes[i].ID), RunID: w.run.ID, ConfigID: w.run.ConfigID,
-			UserID: outcomes[i].ID, Name: e.name, Row: int(e.number), State: MailQueued, Queued: now, Changed: now})
+		for _, kind := range ways {
+			mails = append(mails, Mail{Key: invitationKey(kind, w.run.ID, outcomes[i].ID), Kind: kind, RunID: w.run.ID,
+				ConfigID: w.run.ConfigID, UserID: outcomes[i].ID, Name: e.name, Row: int(e.number), State: MailQueued,
+				Queued: now, Changed: now})
+		}
 	}
 	return mails
 }
@@ -36,31 +41,31 @@ func (w *applyJob) openMailbox(ctx context.Context) (err error) {
 	}
 	w.mailbox = make(map[string]Mail, len(mails))
 	for _, m := range mails {
-		w.mailbox[m.UserID] = m
+		w.mailbox[m.Key] = m
 	}
 	return nil
 }
 
-// takeMail takes a mail out of the outbox to send it now. It is false for one that was seen to before the
-// run went on; the row is told what became of it.
-func (w *applyJob) takeMail(ctx context.Context, at int32, userID string) (send bool, err error) {
+// takeMail takes a mail out of the outbox to send it now, or, where there is a reason not to, drops it. It is
+// false for one that is not to be sent; the row is told what became of it.
+func (w *applyJob) takeMail(ctx context.Context, i invitation, key, unwelcome string) (send bool, err error) {
 	if w.ledger == nil {
-		return true, nil
+		return unwelcome == "", nil
 	}
 	for {
-		send, err = w.takeMailAsItIs(ctx, at, userID)
+		send, err = w.takeMailAsItIs(ctx, i, key, unwelcome)
 		if !errors.Is(err, ErrEdited) {
 			return send, err
 		}
-		if err := w.openMailbox(ctx); err != nil { // one who has lost the run still had it in hand
+		if err := w.openMailbox(ctx); err != nil { // another had it in hand
 			return false, err
 		}
 	}
 }
 
 // takeMailAsItIs is takeMail as long as nobody else moves the mail.
-func (w *applyJob) takeMailAsItIs(ctx context.Context, at int32, userID string) (send bool, err error) {
-	m, queued := w.mailbox[userID]
+func (w *applyJob) takeMailAsItIs(ctx context.Context, i invitation, key, unwelcome string) (send bool, err error) {
+	m, queued := w.mailbox[key]
 	switch {
 	case !queued || m.State == MailDropped:
 		return false, nil
@@ -68,44 +73,44 @@ func (w *applyJob) takeMailAsItIs(ctx context.Context, at int32, userID string) 
 		w.countMail()
 		return false, nil
 	case m.State == MailFailed || m.State == MailUnknown:
-		w.notMailed(at, m.Note)
+		w.notMailed(i, m.Note)
 		return false, nil
-	case m.State == MailSending && !w.remembersMails():
-		const why = "the process ended while the mail was being sent, so that it is not known"
-		if err := w.moveMail(ctx, userID, MailUnknown, why); err != nil {
-			return false, err
-		}
-		w.notMailed(at, why)
+	case m.State == MailSending && m.Holder == 0 && w.now().Before(m.Due):
+		w.notMailed(i, "it is being sent by another")
+		return false, nil
+	case m.State == MailQueued && w.now().Before(m.Due):
+		w.notMailed(i, m.Note+" (it is tried again)")
 		return false, nil
 	}
-	return true, w.moveMail(ctx, userID, MailSending, "")
+	next := w.taken(m, unwelcome, w.ledger.lease.Token)
+	if next.State == MailUnknown {
+		w.notMailed(i, next.Note)
+	}
+	return next.State == MailSending, w.moveMail(ctx, next, m.State)
 }
 
-// remembersMails tells whether a mail can be given to the mailer twice.
-func (w *applyJob) remembersMails() bool {
-	m, able := w.mailer.(Idempotent)
-	return able && m.IsIdempotent()
-}
-
-// moveMail gives a mail of the outbox another state.
-func (w *applyJob) moveMail(ctx context.Context, userID string, to MailState, note string) (err error) {
-	m, queued := w.mailbox[userID]
-	if w.ledger == nil || !queued {
+// moveMail stores another state of a mail.
+func (w *applyJob) moveMail(ctx context.Context, m Mail, from MailState) error {
+	if w.ledger == nil || m.Key == "" {
 		return nil
 	}
-	from := m.State
-	m.State, m.Note, m.Changed = to, note, w.now()
-	if to == MailSending {
-		m.Tries++
-	}
-	defer calling("Outbox.MoveMail", &err)
-	err = w.ledger.Outbox.MoveMail(ctx, m, from)
+	err := w.stores.moveMail(ctx, m, from)
 	switch {
 	case from == MailSending && errors.Is(err, ErrEdited):
 		return fmt.Errorf("writing the outbox: %w", ErrLeaseLost) // only who has taken the run over does that
 	case err != nil:
 		return fmt.Errorf("writing the outbox: %w", err)
 	}
-	w.mailbox[userID] = m
+	w.mailbox[m.Key] = m
 	return nil
+}
+
+func (s *Stores) moveMail(ctx context.Context, m Mail, from MailState) (err error) {
+	defer calling("Outbox.MoveMail", &err)
+	return s.Outbox.MoveMail(ctx, m, from)
+}
+
+func (s *Stores) queueMails(ctx context.Context, mails []Mail) (err error) {
+	defer calling("Outbox.QueueMails", &err)
+	return s.Outbox.QueueMails(ctx, slices.Clip(mails))
 }

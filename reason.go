@@ -112,6 +112,7 @@ const (
 	CodeUnknown      Code = "unknown"       // the store did not say whether the change was made
 	CodeNotTried     Code = "not_tried"     // the run ended before
 	CodeMailFailed   Code = "mail_failed"   // message
+	CodeTextFailed   Code = "text_failed"   // message
 	CodeLinkFailed   Code = "link_failed"   // value, message
 	CodeManagerWrite Code = "manager_write" // value: the manager's own row failed
 )
@@ -187,6 +188,7 @@ var reasonTexts = map[Code]string{
 	CodeUnknown:      "it is not known whether the change was made: preview the file again",
 	CodeNotTried:     "the run ended before this row: preview the file again",
 	CodeMailFailed:   "the welcome mail was not sent: {message}",
+	CodeTextFailed:   "the invitation by phone was not sent: {message}",
 	CodeLinkFailed:   "{value} was not set: {message}",
 	CodeManagerWrite: "{value} was not set because that user's own row failed",
 }

@@ -73,7 +73,8 @@ func (w *applyJob) goOn(rec *RunRecord) {
 	w.actor, w.run.Actor = rec.Actor, rec.Actor
 	w.run.Started = rec.Started
 	o := rec.Options
-	w.opt.mail, w.opt.confirmed, w.opt.skipStale, w.opt.stopFirst = &o.WelcomeMail, o.Confirmed, o.SkipStale, o.StopOnError
+	w.opt.mail, w.opt.text, w.opt.notify = &o.WelcomeMail, &o.WelcomeText, o.Notify
+	w.opt.confirmed, w.opt.skipStale, w.opt.stopFirst = o.Confirmed, o.SkipStale, o.StopOnError
 }
 
 // goesOn tells a run that had begun before.

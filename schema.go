@@ -60,6 +60,8 @@ type Schema struct {
 	Email string `json:"email,omitempty"`
 	// Locale is the KindLocale field that the welcome mail is written in, "" if there is none.
 	Locale string `json:"locale,omitempty"`
+	// Phone is the KindPhone field that an invitation by phone goes to, "" if there is none.
+	Phone string `json:"phone,omitempty"`
 }
 
 // Field is one named attribute of a user.
@@ -128,7 +130,7 @@ type ListFormat struct {
 // firstName and lastName are required; a shared email address is a warning.
 func DefaultSchema() Schema {
 	return Schema{
-		Sheet: "Users", Key: "userName", Status: "active", Email: "email", Locale: "locale",
+		Sheet: "Users", Key: "userName", Status: "active", Email: "email", Locale: "locale", Phone: "phone",
 		Fields: []Field{
 			{Name: "userName", Required: Always, MaxLength: 255, Sample: "jane.doe", Help: "Login name. It identifies the user and must be different for every user."},
 			{Name: "email", Kind: KindEmail, Required: Always, Unique: WarnIfShared, Sample: "jane.doe@example.com", Help: "Email address of the user."},
@@ -201,6 +203,7 @@ type schema struct {
 	key    int
 	status int // -1 if there is none
 	email  int // -1 if there is none
+	phone  int // -1 if there is none
 	locale int // -1 if there is none
 	match  []int
 	unique []int
@@ -225,7 +228,7 @@ type field struct {
 // compile checks everything that can be wrong with a schema and prepares it.
 func compile(s Schema) (*schema, error) {
 	var bad problems
-	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1}
+	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1, phone: -1}
 	if c.Sheet == "" {
 		c.Sheet = "Users"
 	}
@@ -247,6 +250,7 @@ func compile(s Schema) (*schema, error) {
 	c.role("status", s.Status, KindBool, &c.status, &bad)
 	c.role("email", s.Email, KindEmail, &c.email, &bad)
 	c.role("locale", s.Locale, KindLocale, &c.locale, &bad)
+	c.role("phone", s.Phone, KindPhone, &c.phone, &bad)
 	if s.Key == "" {
 		bad.add("key", "is missing: name the field that identifies users")
 	}

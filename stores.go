@@ -132,9 +132,12 @@ type LeaseStore interface {
 	Cancel(ctx context.Context, runID string) error
 }
 
-// Outbox keeps the welcome mails of runs. They are queued by Journal.Append, in the same step as the
-// creation becomes known. (A8)
+// Outbox keeps what is to be sent: the invitations of new users, which Journal.Append queues in the same step
+// as the creation becomes known, the notices that FinishRun queues, and what people ask for. (A8)
 type Outbox interface {
+	// QueueMails stores new mails, all or none. A key that is there already is an error that wraps
+	// ErrDuplicate.
+	QueueMails(ctx context.Context, mails []Mail) error
 	// Mails returns the mails that fit, in the order in which they were queued.
 	Mails(ctx context.Context, q MailQuery) ([]Mail, error)
 	// MoveMail stores m if the state of the stored mail of that key is from; otherwise the error wraps
@@ -190,10 +193,12 @@ type RunRecord struct {
 
 // RunOptions are what a run was begun with.
 type RunOptions struct {
-	WelcomeMail bool `json:"welcomeMail,omitempty"` // mails are sent
-	Confirmed   *int `json:"confirmed,omitempty"`   // deactivations that a person confirmed
-	SkipStale   bool `json:"skipStale,omitempty"`
-	StopOnError bool `json:"stopOnError,omitempty"`
+	WelcomeMail bool     `json:"welcomeMail,omitempty"` // mails are sent
+	WelcomeText bool     `json:"welcomeText,omitempty"` // text messages are sent
+	Notify      []string `json:"notify,omitempty"`      // addresses that are told of the end
+	Confirmed   *int     `json:"confirmed,omitempty"`   // deactivations that a person confirmed
+	SkipStale   bool     `json:"skipStale,omitempty"`
+	StopOnError bool     `json:"stopOnError,omitempty"`
 }
 
 // RunEnd is the end of a run.
@@ -203,6 +208,8 @@ type RunEnd struct {
 	Baseline *Baseline
 	// Results are what became of the rows, in parts by number. They replace earlier ones.
 	Results map[int][]byte
+	// Mails are queued in the same step.
+	Mails []Mail
 	// Final runs are not resumed.
 	Final bool
 }
@@ -223,32 +230,39 @@ type JournalEntry struct {
 	Mails  []Mail `json:"-"`
 }
 
-// MailState says how a welcome mail stands.
+// MailState says how a mail stands.
 type MailState string
 
 // The states of mails.
 const (
-	MailQueued  MailState = "queued"  // to be sent
+	MailQueued  MailState = "queued"  // to be sent, once it is Due; the note says why it was not so far
 	MailSending MailState = "sending" // handed to the mailer, which has not answered
 	MailSent    MailState = "sent"
-	MailFailed  MailState = "failed"  // the mailer has refused it; the note says why
-	MailUnknown MailState = "unknown" // the process ended while it was being sent
+	MailFailed  MailState = "failed"  // refused, or tried too often; the note says why
+	MailUnknown MailState = "unknown" // it is not known whether it was sent: a person decides
 	MailDropped MailState = "dropped" // given up, or not wanted any more; the note says why
 )
 
-// Mail is a welcome mail in the outbox. The address and the text are made when it is sent.
+// Mail is a mail or a text message in the outbox. The text, and a new user's address, are made when it is sent.
 type Mail struct {
-	Key      string    `json:"key"` // idempotency key, unique
-	RunID    string    `json:"runId"`
-	ConfigID string    `json:"configId"`
-	UserID   string    `json:"userId"`
-	Name     string    `json:"name"` // the user's key field, to show
-	Row      int       `json:"row"`  // of the file
-	State    MailState `json:"state"`
-	Tries    int       `json:"tries,omitempty"`
-	Note     string    `json:"note,omitempty"`
-	Queued   time.Time `json:"queued"`
-	Changed  time.Time `json:"changed"`
+	Key      string      `json:"key"` // idempotency key, unique
+	Kind     MessageKind `json:"kind"`
+	RunID    string      `json:"runId"` // or the id of a plan that was not applied
+	ConfigID string      `json:"configId"`
+	UserID   string      `json:"userId,omitempty"` // of an invitation
+	Name     string      `json:"name,omitempty"`   // of an invitation: the user's key field, to show
+	Row      int         `json:"row,omitempty"`    // of an invitation: of the file
+	To       string      `json:"to,omitempty"`     // address of another message
+	State    MailState   `json:"state"`
+	Tries    int         `json:"tries,omitempty"`
+	Note     string      `json:"note,omitempty"`
+	Queued   time.Time   `json:"queued"`
+	Changed  time.Time   `json:"changed"`
+	// Due is, of a queued mail, when it is to be sent; of one that is being sent, when whoever does that is taken
+	// for dead. It is the zero time for at once.
+	Due time.Time `json:"due,omitzero"`
+	// Holder is the run's lease with which a run sends the mail, 0 for none.
+	Holder int64 `json:"holder,omitempty"`
 }
 
 // MailQuery picks mails. Fields with their zero value pick all.
@@ -257,6 +271,7 @@ type MailQuery struct {
 	RunID    string
 	ConfigID string
 	States   []MailState
+	Due      time.Time // only mails that are due at that time or before
 	Skip     int
 	Limit    int // 0 for all
 }

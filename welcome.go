@@ -3,11 +3,19 @@ package usersync
 import (
 	"context"
 	"errors"
+	"slices"
 )
 
-// mail welcomes the users whom this run has created, where that is wanted. (A8)
+// invitation is one message to a user whom the run has created.
+type invitation struct {
+	entry int32
+	kind  MessageKind
+}
+
+// mail invites the users whom this run has created, where that is wanted. (A8)
 func (w *applyJob) mail(ctx context.Context) error {
-	if !w.mails() {
+	ways := w.ways()
+	if len(ways) == 0 {
 		return nil
 	}
 	if err := w.openMailbox(ctx); err != nil {
@@ -18,7 +26,7 @@ func (w *applyJob) mail(ctx context.Context) error {
 	w.progressed(ctx, StageMail, 0, total)
 	for done := 0; len(created) > 0; {
 		n := min(w.batch, len(created))
-		if err := w.mailBatch(ctx, created[:n]); err != nil {
+		if err := w.mailBatch(ctx, created[:n], ways); err != nil {
 			return err
 		}
 		created, done = created[n:], done+n
@@ -27,13 +35,24 @@ func (w *applyJob) mail(ctx context.Context) error {
 	return nil
 }
 
-// mails tells whether this run sends welcome mails.
-func (w *applyJob) mails() bool {
-	wanted := w.plan.cfg.WelcomeMail
-	if w.opt.mail != nil {
-		wanted = *w.opt.mail
+// ways are how this run invites new users.
+func (w *applyJob) ways() []MessageKind {
+	var out []MessageKind
+	if chosen(w.opt.mail, w.plan.cfg.WelcomeMail) && w.canSend(MessageWelcome) {
+		out = append(out, MessageWelcome)
 	}
-	return wanted && w.mailer != nil && w.schema.email >= 0
+	if chosen(w.opt.text, w.plan.cfg.WelcomeText) && w.canSend(MessageText) {
+		out = append(out, MessageText)
+	}
+	return out
+}
+
+// chosen is what a run says, or otherwise its configuration.
+func chosen(run *bool, config bool) bool {
+	if run != nil {
+		return *run
+	}
+	return config
 }
 
 // toWelcome lists the users whom this run has created active and who were not welcomed yet.
@@ -51,107 +70,100 @@ func (w *applyJob) toWelcome() []int32 {
 
 // tellUnwelcomed says of users who were created that the run ended before their mail.
 func (w *applyJob) tellUnwelcomed() {
-	if !w.mails() {
-		return
-	}
-	for _, at := range w.toWelcome() {
-		w.notMailed(at, "the run ended before it")
+	for _, kind := range w.ways() {
+		for _, at := range w.toWelcome() {
+			w.notMailed(invitation{at, kind}, "the run ended before it")
+		}
 	}
 }
 
-func (w *applyJob) notMailed(at int32, message string) {
-	w.run.set(at, func(r *result) { r.reasons = append(r.reasons, warning(CodeMailFailed, "message", message)) })
+func (w *applyJob) notMailed(i invitation, message string) {
+	code := CodeMailFailed
+	if i.kind == MessageText {
+		code = CodeTextFailed
+	}
+	w.run.set(i.entry, func(r *result) { r.reasons = append(r.reasons, warning(code, "message", message)) })
 }
 
-// mailBatch reads the users as they were created and welcomes them. That they cannot be read ends a run that
+// mailBatch reads the users as they were created and invites them. That they cannot be read ends a run that
 // can be resumed, whose mails stay queued; otherwise it is a warning on their rows, since everything else of
 // the run is done.
-func (w *applyJob) mailBatch(ctx context.Context, entries []int32) error {
+func (w *applyJob) mailBatch(ctx context.Context, entries []int32, ways []MessageKind) error {
 	ids := make([]string, len(entries))
 	for i, at := range entries {
 		ids[i] = w.run.result(at).id
 	}
-	users, err := w.findUsers(ctx, FieldID, ids)
+	users, err := w.usersByID(ctx, ids)
 	var panicked *PanicError
 	switch {
 	case err != nil && (w.ledger != nil || ctx.Err() != nil || errors.Is(err, ErrInvalid) || errors.As(err, &panicked)):
 		return err
 	case err != nil:
-		for _, at := range entries {
-			w.welcomed[at] = true
-			w.notMailed(at, "the user could not be read")
-		}
+		w.unreadable(entries, ways)
 		return nil
-	}
-	byID := make(map[string]*User, len(users))
-	for i := range users {
-		byID[users[i].ID] = &users[i]
 	}
 	for i, at := range entries {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		w.welcomed[at] = true
-		if err := w.welcome(ctx, at, ids[i], byID[ids[i]]); err != nil {
-			return err
+		for _, kind := range ways {
+			if err := w.welcome(ctx, invitation{at, kind}, ids[i], users[ids[i]]); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// welcome sends one mail; only a panic of the mailer, or the outbox, is an error of the run. u is nil for a
-// user who is gone.
-func (w *applyJob) welcome(ctx context.Context, at int32, id string, u *User) error {
-	if why := w.unwelcome(u); why != "" {
-		return w.moveMail(ctx, id, MailDropped, why)
+func (w *applyJob) unreadable(entries []int32, ways []MessageKind) {
+	for _, at := range entries {
+		w.welcomed[at] = true
+		for _, kind := range ways {
+			w.notMailed(invitation{at, kind}, "the user could not be read")
+		}
 	}
-	if send, err := w.takeMail(ctx, at, id); !send || err != nil {
+}
+
+// welcome sends one message; only a panic of who sends it, or the outbox, is an error of the run. u is nil for
+// a user who is gone.
+func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User) error {
+	key := invitationKey(i.kind, w.run.ID, id)
+	if send, err := w.takeMail(ctx, i, key, w.unwelcome(i.kind, u)); !send || err != nil {
 		return err
 	}
-	failed, panicked := w.sendWelcome(ctx, w.letter(u))
+	failed, panicked := w.invite(ctx, i.kind, w.letter(i.kind, w.run.ID, u))
 	if panicked != nil {
-		w.notMailed(at, "the mailer panicked, so that it is not known")
+		w.notMailed(i, "the mailer panicked, so that it is not known")
 		return panicked
 	}
 	ctx, cancel := lasting(ctx) // what was sent must be told, also if ctx is done by now
 	defer cancel()
-	if failed != nil {
-		w.notMailed(at, failed.Error())
-		return w.moveMail(ctx, id, MailFailed, failed.Error())
+	if failed == nil {
+		w.countMail()
 	}
-	w.countMail()
-	return w.moveMail(ctx, id, MailSent, "")
-}
-
-// unwelcome says why a user who was created gets no mail after all, "" for one who gets it.
-func (w *applyJob) unwelcome(u *User) string {
-	switch {
-	case u == nil:
-		return "the user is gone"
-	case !u.Active:
-		return "the user is inactive"
-	case u.SSO:
-		return "the user signs in elsewhere"
-	case u.Values.raw(w.schema.Email, w.schema.email) == "":
-		return "the user has no email address"
+	m, queued := w.mailbox[key]
+	next := w.afterTry(m, failed)
+	if failed != nil && queued && next.State == MailQueued {
+		w.notMailed(i, failed.Error()+" (it is tried again)")
+	} else if failed != nil {
+		w.notMailed(i, failed.Error())
 	}
-	return ""
+	return w.moveMail(ctx, next, MailSending)
 }
-
-// letter is the mail to a user.
-func (w *applyJob) letter(u *User) Welcome {
-	m := Welcome{RunID: w.run.ID, User: *u, Email: u.Values.raw(w.schema.Email, w.schema.email), IdempotencyKey: w.mailKey(u.ID)}
-	if w.schema.locale >= 0 {
-		m.Locale = u.Values.raw(w.schema.Locale, w.schema.locale)
-	}
-	return m
-}
-
-// mailKey is the same for the same user and run, for ever.
-func (w *applyJob) mailKey(userID string) string { return w.run.ID + "/" + userID }
 
 func (w *applyJob) countMail() {
 	w.run.mu.Lock()
 	defer w.run.mu.Unlock()
 	w.run.mails++
+}
+
+// notices are the mails that tell of the run's end.
+func (w *applyJob) notices() []Mail {
+	if _, able := w.mailer.(Messenger); !able {
+		return nil
+	}
+	to := slices.Concat(w.plan.cfg.Notify, w.opt.notify)
+	slices.Sort(to)
+	return w.newMessages(MessageEnded, w.run.ID, w.run.ConfigID, slices.Compact(to))
 }

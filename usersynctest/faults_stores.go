@@ -169,6 +169,10 @@ func (o faultyOutbox) Mails(ctx context.Context, q usersync.MailQuery) ([]usersy
 	return answer(ctx, o.faults, "Outbox.Mails", func() ([]usersync.Mail, error) { return o.store.Mails(ctx, q) }, func() {})
 }
 
+func (o faultyOutbox) QueueMails(ctx context.Context, mails []usersync.Mail) error {
+	return o.faults.Call(ctx, "Outbox.QueueMails", func() error { return o.store.QueueMails(ctx, mails) })
+}
+
 func (o faultyOutbox) MoveMail(ctx context.Context, m usersync.Mail, from usersync.MailState) error {
 	return o.faults.Call(ctx, "Outbox.MoveMail", func() error { return o.store.MoveMail(ctx, m, from) })
 }

@@ -47,6 +47,8 @@ func outboxChecks() []check[*stores] {
 	return []check[*stores]{
 		{"Outbox/order", "Mails returns the mails in the order in which they were queued, and only those that fit.", mailOrder},
 		{"Outbox/move", "MoveMail stores a mail over the state from only (ErrEdited, ErrNotFound).", mailMove},
+		{"Outbox/queue", "QueueMails stores all mails or none (ErrDuplicate), and FinishRun those of the run's end.", mailQueue},
+		{"Outbox/due", "Mails with Due returns the mails that are due then, and moves change that.", mailDue},
 		{"Outbox/at once", "Of many MoveMail at once from one state one succeeds.", mailAtOnce},
 	}
 }

@@ -191,3 +191,34 @@ func mailAtOnce(s *stores) {
 	m.State = usersync.MailSending
 	s.atOnce("MoveMail", isEdited, func(int) error { return s.Outbox.MoveMail(s.Context(), m, usersync.MailQueued) })
 }
+
+func mailQueue(s *stores) {
+	report := usersync.Mail{Key: "report/1", Kind: usersync.MessageReport, RunID: "run 1", ConfigID: "staff", To: "ünï@example.com",
+		State: usersync.MailQueued, Queued: day(2), Changed: day(2)}
+	other := report
+	other.Key = "report/2"
+	s.good("QueueMails", s.Outbox.QueueMails(s.Context(), []usersync.Mail{report}))
+	s.refused("QueueMails with one that is there", s.Outbox.QueueMails(s.Context(), []usersync.Mail{other, report}), usersync.ErrDuplicate)
+	s.same("the mails", s.mails(usersync.MailQuery{}), []usersync.Mail{report})
+	l, rec := s.start("run 1", "staff", day(1))
+	ended := report
+	ended.Key, ended.Kind, ended.Queued = "ended/1", usersync.MessageEnded, day(3)
+	s.good("FinishRun", s.Stores.Runs.FinishRun(s.Context(), l, usersync.RunEnd{Run: rec, Mails: []usersync.Mail{ended}}))
+	s.same("the mails after the end", s.mails(usersync.MailQuery{RunID: "run 1"}), []usersync.Mail{report, ended})
+	ended.Key = "ended/2"
+	err := s.Stores.Runs.FinishRun(s.Context(), l, usersync.RunEnd{Run: rec, Mails: []usersync.Mail{ended}})
+	s.refused("FinishRun without the lease", err, usersync.ErrLeaseLost)
+	s.same("the number of mails", len(s.mails(usersync.MailQuery{})), 2)
+}
+
+func mailDue(s *stores) {
+	m := s.queued()
+	due := func(when time.Time) int { return len(s.mails(usersync.MailQuery{Due: when})) }
+	s.same("the mails without a time that are due", due(day(1)), 1)
+	m.Due, m.Holder = day(5), 7
+	s.good("MoveMail", s.Outbox.MoveMail(s.Context(), m, usersync.MailQueued))
+	s.same("the mail", s.mails(usersync.MailQuery{}), []usersync.Mail{m})
+	s.same("the mails that are due before", due(day(5).Add(-time.Millisecond)), 0)
+	s.same("the mails that are due then", due(day(5)), 1)
+	s.same("the mails that are due and sent", len(s.mails(usersync.MailQuery{Due: day(5), States: []usersync.MailState{usersync.MailSent}})), 0)
+}

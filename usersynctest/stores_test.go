@@ -40,6 +40,7 @@ type twisted struct {
 	cancel       func(ctx context.Context, runID string) error
 	mails        func(ctx context.Context, q usersync.MailQuery) ([]usersync.Mail, error)
 	moveMail     func(ctx context.Context, m usersync.Mail, from usersync.MailState) error
+	queueMails   func(ctx context.Context, mails []usersync.Mail) error
 }
 
 func (s *twisted) LoadConfig(ctx context.Context, id string) (usersync.Config, error) {
@@ -90,6 +91,9 @@ func (s *twisted) Cancel(ctx context.Context, runID string) error { return s.can
 func (s *twisted) Mails(ctx context.Context, q usersync.MailQuery) ([]usersync.Mail, error) {
 	return s.mails(ctx, q)
 }
+func (s *twisted) QueueMails(ctx context.Context, mails []usersync.Mail) error {
+	return s.queueMails(ctx, mails)
+}
 func (s *twisted) MoveMail(ctx context.Context, m usersync.Mail, from usersync.MailState) error {
 	return s.moveMail(ctx, m, from)
 }
@@ -99,7 +103,7 @@ func twist(fault func(s *twisted)) func(trial) *stores {
 	return func(tr trial) *stores {
 		m := memory.NewState(nil)
 		s := &twisted{m, m.LoadConfig, m.Configs, m.SaveConfig, m.DeleteConfig, m.SavePlan, m.LoadPlan, m.PlanParts, m.DeletePlans,
-			m.StartRun, m.FinishRun, m.Runs, m.DeleteRuns, m.Append, m.Entries, m.Results, m.Acquire, m.Cancel, m.Mails, m.MoveMail}
+			m.StartRun, m.FinishRun, m.Runs, m.DeleteRuns, m.Append, m.Entries, m.Results, m.Acquire, m.Cancel, m.Mails, m.MoveMail, m.QueueMails}
 		fault(s)
 		return &stores{tr, usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s}}
 	}
@@ -299,6 +303,17 @@ func leaseDefects() []defect[*stores] {
 				all, err := s.State.Mails(ctx, q)
 				slices.Reverse(all)
 				return all, err
+			}
+		})},
+		{"dropping what is queued", []string{"Outbox/queue"}, twist(func(s *twisted) {
+			s.queueMails = func(ctx context.Context, mails []usersync.Mail) error {
+				return forgiving(s.State.QueueMails(ctx, mails), usersync.ErrDuplicate)
+			}
+		})},
+		{"always due", []string{"Outbox/due"}, twist(func(s *twisted) {
+			s.mails = func(ctx context.Context, q usersync.MailQuery) ([]usersync.Mail, error) {
+				q.Due = time.Time{}
+				return s.State.Mails(ctx, q)
 			}
 		})},
 		{"last move wins", []string{"Outbox/move", "Outbox/at once"}, twist(func(s *twisted) {

@@ -115,6 +115,9 @@ func (s *State) FinishRun(ctx context.Context, by usersync.Lease, end usersync.R
 	if r == nil {
 		return usersync.ErrNotFound
 	}
+	if err := s.queue(end.Mails); err != nil {
+		return err
+	}
 	if end.Baseline != nil {
 		if err := s.Baselines.Save(ctx, by.ConfigID, *end.Baseline); err != nil {
 			return err
@@ -253,6 +256,25 @@ func (s *State) Results(ctx context.Context, runID string, first, n int) ([][]by
 	return out, nil
 }
 
+// QueueMails stores all or none.
+func (s *State) QueueMails(ctx context.Context, mails []usersync.Mail) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	defer s.mu.Unlock()
+	return s.queue(mails)
+}
+
+func (s *State) queue(mails []usersync.Mail) error {
+	for _, m := range mails {
+		if slices.ContainsFunc(s.mails, func(other usersync.Mail) bool { return other.Key == m.Key }) {
+			return fmt.Errorf("mail %s is %w", m.Key, usersync.ErrDuplicate)
+		}
+	}
+	s.mails = append(s.mails, mails...)
+	return nil
+}
+
 // Mails returns copies.
 func (s *State) Mails(ctx context.Context, q usersync.MailQuery) ([]usersync.Mail, error) {
 	if err := s.begin(ctx); err != nil {
@@ -262,7 +284,8 @@ func (s *State) Mails(ctx context.Context, q usersync.MailQuery) ([]usersync.Mai
 	var out []usersync.Mail
 	for _, m := range s.mails {
 		if (q.Key == "" || q.Key == m.Key) && (q.RunID == "" || q.RunID == m.RunID) &&
-			(q.ConfigID == "" || q.ConfigID == m.ConfigID) && (len(q.States) == 0 || slices.Contains(q.States, m.State)) {
+			(q.ConfigID == "" || q.ConfigID == m.ConfigID) && (len(q.States) == 0 || slices.Contains(q.States, m.State)) &&
+			(q.Due.IsZero() || !m.Due.After(q.Due)) {
 			out = append(out, m)
 		}
 	}

@@ -157,7 +157,7 @@ func (s *State) migrateOn(ctx context.Context, conn *sql.Conn) (err error) {
 func (s *State) carryOut(ctx context.Context, conn *sql.Conn, m Migration) error {
 	for _, text := range m.Statements {
 		_, err := conn.ExecContext(ctx, text)
-		if err != nil && !(s.dialect == MySQL && isMySQL(err, 1061)) { // the index is there already
+		if err != nil && !(s.dialect == MySQL && (isMySQL(err, 1060) || isMySQL(err, 1061))) { // the column or index is there already
 			return fmt.Errorf("%w\n%s", err, text)
 		}
 	}

@@ -21,7 +21,7 @@ func (s *State) Append(ctx context.Context, l usersync.Lease, e usersync.Journal
 
 // appendEntry holds the lease's row only for a moment: whoever renews it waits for the transaction.
 func (s *State) appendEntry(ctx context.Context, tx *sql.Tx, l usersync.Lease, e usersync.JournalEntry) error {
-	if err := s.queue(ctx, tx, e); err != nil {
+	if err := s.queue(ctx, tx, e.Number, e.Mails); err != nil {
 		return err
 	}
 	if _, err := s.requireLease(ctx, tx, l); err != nil {
@@ -73,22 +73,35 @@ func (s *State) Results(ctx context.Context, runID string, first, n int) ([][]by
 	return out, nil
 }
 
-// mailsApart is how far the positions of mails of two entries are apart.
-const mailsApart = 1_000_000
+// mailsApart is how far the positions of mails of two entries are apart, and afterEntries where those come that
+// belong to none.
+const (
+	mailsApart   = 1_000_000
+	afterEntries = 1 << 31
+)
+
+// QueueMails writes the mails in one transaction.
+func (s *State) QueueMails(ctx context.Context, mails []usersync.Mail) error {
+	err := s.change(ctx, func(tx *sql.Tx) error { return s.queue(ctx, tx, afterEntries, mails) })
+	if s.dialect.isDuplicate(err) {
+		err = fmt.Errorf("a mail is %w: %w", usersync.ErrDuplicate, err)
+	}
+	return told("queueing mails", err)
+}
 
 // queue writes the mails of an entry.
-func (s *State) queue(ctx context.Context, tx *sql.Tx, e usersync.JournalEntry) error {
-	for i, some := 0, e.Mails; len(some) > 0; i++ {
+func (s *State) queue(ctx context.Context, tx *sql.Tx, entry int, mails []usersync.Mail) error {
+	for i, some := 0, mails; len(some) > 0; i++ {
 		n := min(batchRows, len(some))
-		st := s.statement("INSERT INTO {mails} (tenant, mail_key, run_id, config_id, state, queued, position, data) VALUES ")
+		st := s.statement("INSERT INTO {mails} (tenant, mail_key, run_id, config_id, state, queued, due, position, data) VALUES ")
 		for j, m := range some[:n] {
 			data, err := json.Marshal(m)
 			if err != nil {
 				return err
 			}
 			st.add([]string{"", ", "}[min(j, 1)])
-			st.row([]any{s.tenant, m.Key, m.RunID, m.ConfigID, string(m.State), millis(m.Queued),
-				int64(e.Number)*mailsApart + int64(i*batchRows+j), string(data)})
+			st.row([]any{s.tenant, m.Key, m.RunID, m.ConfigID, string(m.State), millis(m.Queued), millis(m.Due),
+				int64(entry)*mailsApart + int64(i*batchRows+j), string(data)})
 		}
 		if err := st.exec(ctx, tx); err != nil {
 			return err
@@ -105,6 +118,10 @@ func (s *State) Mails(ctx context.Context, q usersync.MailQuery) (out []usersync
 	st.when(q.RunID != "", "run_id", q.RunID)
 	st.when(q.ConfigID != "", "config_id", q.ConfigID)
 	oneOf(st, "state", q.States)
+	if !q.Due.IsZero() {
+		st.add(" AND due <= ")
+		st.bind(millis(q.Due))
+	}
 	st.add(" ORDER BY queued, run_id, position")
 	st.window(q.Skip, q.Limit)
 	err = st.query(ctx, s.db, func(cells []sql.RawBytes) error {
@@ -136,8 +153,8 @@ func (s *State) MoveMail(ctx context.Context, m usersync.Mail, from usersync.Mai
 		case state != string(from):
 			return fmt.Errorf("%w: the mail is %s", usersync.ErrEdited, state)
 		}
-		return s.bound("UPDATE {mails} SET state = ?, data = ? WHERE tenant = ? AND mail_key = ?",
-			string(m.State), string(data), s.tenant, m.Key).exec(ctx, tx)
+		return s.bound("UPDATE {mails} SET state = ?, due = ?, data = ? WHERE tenant = ? AND mail_key = ?",
+			string(m.State), millis(m.Due), string(data), s.tenant, m.Key).exec(ctx, tx)
 	}))
 }
 

@@ -66,6 +66,9 @@ func (s *State) FinishRun(ctx context.Context, l usersync.Lease, end usersync.Ru
 				return err
 			}
 		}
+		if err := s.queue(ctx, tx, afterEntries, end.Mails); err != nil {
+			return err
+		}
 		if _, err := s.requireLease(ctx, tx, l); err != nil {
 			return err
 		}
