@@ -26,6 +26,7 @@ type company struct {
 	store *memory.Store
 	state *memory.State
 	box   *postbox
+	keeps bool               // the mailer remembers keys
 	later atomic.Int64       // minutes that the clock is ahead
 	users usersync.UserStore // what the engine is given: by default one that does not remember keys
 	cfg   usersync.Config
@@ -84,7 +85,7 @@ func companyFile(n int) usersync.Source {
 
 func newCompany(t *testing.T, n int) *company {
 	c := &company{t: t, store: memory.New(memory.WithUnique("cField1"), memory.WithUsers(companyUsers(n)...)), box: &postbox{}}
-	c.state = memory.NewState(func() time.Time { return time.Now().Add(time.Duration(c.later.Load()) * time.Minute) })
+	c.state = memory.NewState(c.now)
 	c.users = forgetful{c.store}
 	c.cfg = usersync.DefaultConfig("company")
 	c.cfg.RemovedUsers, c.cfg.InactiveUsers, c.cfg.Guard.Off, c.cfg.WelcomeMail = usersync.Deactivate, usersync.Activate, true, true
@@ -100,9 +101,34 @@ func newCompany(t *testing.T, n int) *company {
 // service makes a service whose calls are counted, and one of which fails.
 func (c *company) service(f *usersynctest.Faults) *usersync.Service {
 	svc, err := usersync.NewService(f.Users(c.users), f.Stores(c.state.Stores()), usersync.WithSchema(badges()),
-		usersync.WithMailer(f.Mailer(c.box)), usersync.WithBatchSize(50))
+		usersync.WithMailer(f.Mailer(c.mailer())), usersync.WithBatchSize(50), usersync.WithClock(c.now))
 	require.NoError(c.t, err)
 	return svc
+}
+
+func (c *company) now() time.Time { return time.Now().Add(time.Duration(c.later.Load()) * time.Minute) }
+
+// mailer is the box, or one before it that remembers keys.
+func (c *company) mailer() usersync.Mailer {
+	if c.keeps {
+		return remembering{c.box}
+	}
+	return c.box
+}
+
+// remembering is a postbox that sends one mail for each key.
+type remembering struct{ box *postbox }
+
+func (r remembering) IsIdempotent() bool { return true }
+
+func (r remembering) SendWelcome(ctx context.Context, w usersync.Welcome) error {
+	r.box.mu.Lock()
+	known := slices.ContainsFunc(r.box.mails, func(m usersync.Welcome) bool { return m.IdempotencyKey == w.IdempotencyKey })
+	r.box.mu.Unlock()
+	if known {
+		return ctx.Err()
+	}
+	return r.box.SendWelcome(ctx, w)
 }
 
 // everybody is all users by name, but for their ids and versions.
@@ -200,6 +226,7 @@ func TestResumeAfterFaults(t *testing.T) {
 		require.Equal(t, base, c.baseline())
 		c.saysWhatIs(run, counts)
 		c.mailedOnce(run)
+		c.delivers(counts.Mails, 1, f)
 	}, usersynctest.ErrorBefore, usersynctest.ErrorAfter, usersynctest.PanicBefore, usersynctest.PanicAfter,
 		usersynctest.CancelBefore, usersynctest.CancelAfter) // half a batch: TestResumeAfterManyFaults
 	total := 0
@@ -224,6 +251,7 @@ func TestResumeAfterManyFaults(t *testing.T) {
 		roll := newDice(*flagSeed, seed)
 		c := newCompany(t, n)
 		c.users = []usersync.UserStore{c.store, c.users, versionless{forgetful{c.store}}}[seed%3]
+		c.keeps = seed%2 == 0
 		plan, err := c.service(usersynctest.FailNth(0, "")).Preview(t.Context(), c.cfg.ID, companyFile(n))
 		require.NoError(t, err)
 		for faults := 0; faults < 6; faults++ {
@@ -242,6 +270,8 @@ func TestResumeAfterManyFaults(t *testing.T) {
 		require.Equal(t, base, c.baseline(), "seed %d", seed)
 		c.saysWhatIs(run, counts)
 		c.mailedOnce(run)
+		shaken := usersynctest.FailNth(1+roll.IntN(12), kinds[roll.IntN(len(kinds))])
+		c.delivers(counts.Mails, 7, shaken)
 	}
 }
 
@@ -284,6 +314,34 @@ func (c *company) saysWhatIs(run *usersync.Run, want usersync.RunCounts) {
 			}
 		}
 	}
+}
+
+// delivers sends the mails that are left, with a fault and without: then everybody has one mail. A mail of which
+// it is not known is there for each fault at most, and none with a mailer that remembers keys. (A8)
+func (c *company) delivers(created, faults int, f *usersynctest.Faults) {
+	c.t.Helper()
+	for _, svc := range []*usersync.Service{c.service(f), c.service(f), c.service(usersynctest.FailNth(0, ""))} {
+		c.later.Add(24 * 60)
+		_, _ = svc.DeliverMails(f.Context(c.t.Context())) // what is left is there for the next
+	}
+	mails, err := c.state.Mails(c.t.Context(), usersync.MailQuery{})
+	require.NoError(c.t, err)
+	require.Len(c.t, mails, created)
+	sent := map[string]int{}
+	for _, m := range c.box.mails {
+		sent[m.IdempotencyKey]++
+	}
+	for _, m := range mails {
+		switch {
+		case m.State == usersync.MailUnknown && !c.keeps:
+			faults--
+			require.LessOrEqual(c.t, sent[m.Key], 1)
+		default:
+			require.Equal(c.t, usersync.MailSent, m.State, m.Note)
+			require.Equal(c.t, 1, sent[m.Key], m.Name)
+		}
+	}
+	require.GreaterOrEqual(c.t, faults, 0, "mails of which it is not known")
 }
 
 // mailedOnce looks that everybody who was created active has one mail, or that the row says why not.

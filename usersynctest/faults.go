@@ -169,12 +169,28 @@ func (f *Faults) Baselines(store usersync.BaselineStore) usersync.BaselineStore 
 	return faultyBaselines{f, store}
 }
 
-// Mailer wraps a mailer. The result is a usersync.Idempotent if mailer is one.
+// Mailer wraps a mailer. The result is a usersync.Idempotent and a usersync.Messenger if mailer is one.
 func (f *Faults) Mailer(mailer usersync.Mailer) usersync.Mailer {
-	if idempotent, ok := mailer.(usersync.Idempotent); ok {
-		return faultyIdempotent{faultyMailer{f, mailer}, idempotent}
+	idempotent, remembers := mailer.(usersync.Idempotent)
+	messenger, sends := mailer.(usersync.Messenger)
+	plain := faultyMailer{f, mailer}
+	switch {
+	case remembers && sends:
+		return faultyMessengerIdempotent{faultyMessenger{plain, f, messenger}, idempotent}
+	case sends:
+		return faultyMessenger{plain, f, messenger}
+	case remembers:
+		return faultyIdempotent{plain, idempotent}
 	}
-	return faultyMailer{f, mailer}
+	return plain
+}
+
+// Texter wraps a texter. The result is a usersync.Idempotent if texter is one.
+func (f *Faults) Texter(texter usersync.Texter) usersync.Texter {
+	if idempotent, ok := texter.(usersync.Idempotent); ok {
+		return faultyTexterIdempotent{faultyTexter{f, texter}, idempotent}
+	}
+	return faultyTexter{f, texter}
 }
 
 // License wraps a license checker.
@@ -250,15 +266,51 @@ type faultyMailer struct {
 }
 
 func (m faultyMailer) SendWelcome(ctx context.Context, w usersync.Welcome) error {
-	return m.faults.Call(ctx, "Mailer.SendWelcome", func() error { return m.mailer.SendWelcome(ctx, w) })
+	return m.faults.send(ctx, "Mailer.SendWelcome", func() error { return m.mailer.SendWelcome(ctx, w) })
+}
+
+// send makes a call that sends something. Where that was done and the answer is lost, the error says so.
+func (f *Faults) send(ctx context.Context, name string, send func() error) error {
+	err := f.Call(ctx, name, send)
+	if errors.Is(err, ErrInjected) && f.kind == ErrorAfter {
+		err = fmt.Errorf("%w: %w", usersync.ErrMailUnsure, err)
+	}
+	return err
+}
+
+type faultyMessenger struct {
+	usersync.Mailer
+	faults    *Faults
+	messenger usersync.Messenger
+}
+
+func (m faultyMessenger) SendMessage(ctx context.Context, msg usersync.Message) error {
+	return m.faults.send(ctx, "Messenger.SendMessage", func() error { return m.messenger.SendMessage(ctx, msg) })
+}
+
+type faultyMessengerIdempotent struct {
+	faultyMessenger
+	usersync.Idempotent
+}
+
+type faultyTexter struct {
+	faults *Faults
+	texter usersync.Texter
+}
+
+func (t faultyTexter) SendInvitation(ctx context.Context, w usersync.Welcome) error {
+	return t.faults.send(ctx, "Texter.SendInvitation", func() error { return t.texter.SendInvitation(ctx, w) })
+}
+
+type faultyTexterIdempotent struct {
+	faultyTexter
+	usersync.Idempotent
 }
 
 type faultyIdempotent struct {
 	faultyMailer
-	idempotent usersync.Idempotent
+	usersync.Idempotent
 }
-
-func (m faultyIdempotent) IsIdempotent() bool { return m.idempotent.IsIdempotent() }
 
 type faultyLicense struct {
 	faults  *Faults
