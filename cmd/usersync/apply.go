@@ -130,7 +130,7 @@ func sendsMails(ctx context.Context, svc *usersync.Service, runID string) error 
 		return nil
 	case err != nil:
 		return err
-	case rec.Options.WelcomeMail && rec.Status != usersync.RunSucceeded:
+	case (rec.Options.WelcomeMail || rec.Options.WelcomeText) && rec.Status != usersync.RunSucceeded:
 		return fmt.Errorf("run %s sends welcome mails, which this command cannot: go on where it was begun, or without its mails: "+
 			"usersync resume %s -no-mails", runID, runID)
 	}

@@ -85,6 +85,9 @@ func commands() []command {
 		{"show", "PLAN|RUN", "list rows", (*app).show},
 		{"report", "PLAN|RUN -out FILE", "write a workbook of all rows, or the bad rows to mend", (*app).report},
 		{"undo", "RUN", "show how to take a run back, and keep the plan", (*app).undo},
+		{"mails list", "", "list welcome mails and other messages, and how they stand", (*app).mailsList},
+		{"mails retry", "MAIL...", "have mails sent that failed, or of which it is not known", (*app).mailsRetry},
+		{"mails drop", "MAIL...", "give mails up", (*app).mailsDrop},
 		{"prune", "-older AGE", "remove old runs, and plans that were never applied", (*app).prune},
 		{"version", "", "print the version of this program", (*app).version},
 	}

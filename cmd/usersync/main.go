@@ -54,8 +54,9 @@
 //
 // # Mails
 //
-// No welcome mails are sent, whatever a configuration says. A run of a product that sends them is not gone on with,
-// unless with "resume -no-mails".
+// No mails are sent, whatever a configuration says. A run of a product that sends them is not gone on with,
+// unless with "resume -no-mails". "mails list" shows how the mails of such a product stand; what "mails retry" queues
+// again the product sends.
 package main
 
 import (

@@ -29,12 +29,15 @@ func TestMain(m *testing.M) {
 }
 
 // struck is the command with batches of two users and somebody who sends mails, to which something happens at a
-// point of its run that SIGNAL names: create:2:kill is when two users are created.
+// point of its run that SIGNAL names: create:2:kill is when two users are created. It cannot mail to the address in
+// REFUSED.
 func struck() {
 	at, what, _ := strings.Cut(os.Getenv("SIGNAL"), ":")
 	number, what, _ := strings.Cut(what, ":")
 	a := newApp()
-	a.options = []usersync.Option{usersync.WithBatchSize(2), usersync.WithMailer(memory.NewMailer())}
+	mailer := memory.NewMailer()
+	mailer.Fail(os.Getenv("REFUSED"), fmt.Errorf("no such mailbox: %w", usersync.ErrMailRefused))
+	a.options = []usersync.Option{usersync.WithBatchSize(2), usersync.WithMailer(mailer)}
 	a.watch = func(ctx context.Context, now usersync.Progress) {
 		if string(now.Stage) == at && strconv.Itoa(now.Done) == number {
 			strike(ctx, what)
@@ -123,7 +126,7 @@ func TestReadme(t *testing.T) {
 func runScripts(t *testing.T, dir string, setup func(*testscript.Env) error) {
 	testscript.Run(t, testscript.Params{Dir: dir, RequireExplicitExec: true, Setup: setup,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "id": id, "sql": runSQL, "cells": cellsOf, "damage": damage, "mend": mend, "escapes": escapes,
+			"exits": exits, "id": id, "mail": mailKey, "sql": runSQL, "cells": cellsOf, "damage": damage, "mend": mend, "escapes": escapes,
 		}})
 }
 
@@ -188,6 +191,15 @@ func escapes(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 var isID = regexp.MustCompile(`\b[A-Z2-7]{26}\b`)
+
+// mailKey sets a variable to the first key of a mail in what was printed last.
+func mailKey(ts *testscript.TestScript, _ bool, args []string) {
+	found := regexp.MustCompile(isID.String() + `/\S+`).FindString(ts.ReadFile("stdout"))
+	if found == "" {
+		ts.Fatalf("there is no mail in the output")
+	}
+	ts.Setenv(args[0], found)
+}
 
 // id keeps the first id of the output in a variable: id PLAN.
 func id(ts *testscript.TestScript, _ bool, args []string) {
