@@ -10,10 +10,10 @@ import (
 var (
 	// ErrMailRefused: the message will never be taken, such as for an address that does not exist. It is not
 	// tried again.
-	ErrMailRefused = errors.New("usersync: the mail was refused")
+	ErrMailRefused = errors.New("the mail was refused")
 	// ErrMailUnsure: it is not known whether the message was sent, such as where the connection broke before the
 	// server had answered. Who remembers keys is asked again, otherwise a person decides.
-	ErrMailUnsure = errors.New("usersync: it is not known whether the mail was sent")
+	ErrMailUnsure = errors.New("it is not known whether the mail was sent")
 )
 
 // Mailer welcomes new users. The engine works without one: then nobody is welcomed.
