@@ -39,6 +39,20 @@ func TestBaselines(t *testing.T) {
 	})
 }
 
+func TestTexter(t *testing.T) {
+	usersynctest.TestTexter(t, func(t *testing.T) (usersync.Texter, func() []usersync.Welcome) {
+		x := memory.NewTexter()
+		return x, x.Sent
+	})
+}
+
+func TestMessenger(t *testing.T) {
+	usersynctest.TestMessenger(t, func(t *testing.T) (usersync.Messenger, func() []usersync.Message) {
+		m := memory.NewMailer()
+		return m, m.Messages
+	})
+}
+
 func TestMailer(t *testing.T) {
 	usersynctest.TestMailer(t, func(t *testing.T) (usersync.Mailer, func() []usersync.Welcome) {
 		m := memory.NewMailer()
