@@ -7,9 +7,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
+	"github.com/usersync-go/usersync/passwordlink"
 	"github.com/usersync-go/usersync/usersynctest"
 )
 
@@ -155,5 +157,53 @@ func TestStateTakesAnyText(t *testing.T) {
 				t.Fatalf("prefix %q: %v", prefix, err)
 			}
 		}
+	})
+}
+
+func TestTokens(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return newState(t, s, s.open(t)) })
+	})
+}
+
+// A11: a token of one tenant is not there for another.
+func TestTokensOfTenants(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		db := s.open(t)
+		a, b := newState(t, s, db, sqlstore.WithTenant("a")), newState(t, s, db, sqlstore.WithTenant("A"))
+		ends := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, state := range []*sqlstore.State{a, b} {
+			must(t, state.AddToken(t.Context(), passwordlink.Token{Hash: "both", UserID: "u1", Expires: ends}))
+		}
+		must(t, a.AddToken(t.Context(), passwordlink.Token{Hash: "one", UserID: "u1", Expires: ends}))
+		if _, err := b.FindToken(t.Context(), "one"); !errors.Is(err, usersync.ErrNotFound) {
+			t.Fatalf("the other tenant's token: %v", err)
+		}
+		must(t, b.HoldTokens(t.Context(), "both", time.Time{}, ends))
+		if n, err := b.DeleteTokens(t.Context(), passwordlink.TokenQuery{UserID: "u1"}); n != 1 || err != nil {
+			t.Fatalf("%d removed, %v", n, err)
+		}
+		if n, err := b.DeleteTokens(t.Context(), passwordlink.TokenQuery{ExpiredBefore: ends.Add(time.Hour)}); n != 0 || err != nil {
+			t.Fatalf("%d removed, %v", n, err)
+		}
+		token, err := a.FindToken(t.Context(), "both")
+		must(t, err)
+		if !token.HeldUntil.IsZero() {
+			t.Fatalf("held by the other tenant: %+v", token)
+		}
+	})
+}
+
+// A migration may come after one with a higher number, from another branch of a product's history.
+func TestMigrationsWithGaps(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		db := s.open(t)
+		state := newState(t, s, db)
+		exec(t, db, fmt.Sprintf("DELETE FROM usersync_migrations WHERE number = %d", state.Migrations()[0].Number))
+		if err := state.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "older version") {
+			t.Fatalf("Check without the first migration: %v", err)
+		}
+		must(t, state.Migrate(t.Context())) // makes nothing that is there
+		must(t, state.Check(t.Context()))
 	})
 }
