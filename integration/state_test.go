@@ -1,11 +1,13 @@
 package integration
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -205,5 +207,40 @@ func TestMigrationsWithGaps(t *testing.T) {
 		}
 		must(t, state.Migrate(t.Context())) // makes nothing that is there
 		must(t, state.Check(t.Context()))
+	})
+}
+
+// Of many pages that redeem links of one user at once, over several connections, one sets the password.
+func TestLinksAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		const page = "https://app.example.com/set-password"
+		links, err := passwordlink.New(newState(t, s, s.open(t)), page)
+		must(t, err)
+		for range 5 {
+			tokens := make([]string, 2)
+			for i := range tokens {
+				link, err := links.Issue(t.Context(), "u1")
+				must(t, err)
+				tokens[i] = strings.TrimPrefix(link, page+"?token=")
+			}
+			var set atomic.Int32
+			errs := make([]error, 12)
+			var all sync.WaitGroup
+			for i := range errs {
+				all.Go(func() {
+					errs[i] = links.Redeem(t.Context(), tokens[i%2], func(context.Context, string) error { set.Add(1); return nil })
+				})
+			}
+			all.Wait()
+			lost := 0
+			for _, err := range errs {
+				if errors.Is(err, passwordlink.ErrTokenBusy) || errors.Is(err, passwordlink.ErrTokenUnknown) {
+					lost++
+				}
+			}
+			if set.Load() != 1 || lost != len(errs)-1 {
+				t.Fatalf("set %d times, %d lost: %v", set.Load(), lost, errors.Join(errs...))
+			}
+		}
 	})
 }
