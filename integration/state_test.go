@@ -1,15 +1,19 @@
 package integration
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
+	"github.com/usersync-go/usersync/passwordlink"
 	"github.com/usersync-go/usersync/usersynctest"
 )
 
@@ -153,6 +157,89 @@ func TestStateTakesAnyText(t *testing.T) {
 		for _, prefix := range []string{`x"; DROP TABLE y; --`, "a`b", "a'b", "", "a.b.c_", strings.Repeat("x", 70), "a;b", "a?b"} {
 			if _, err := sqlstore.NewState(nil, s.dialect, sqlstore.WithPrefix(prefix)); (err == nil) != (prefix == "") {
 				t.Fatalf("prefix %q: %v", prefix, err)
+			}
+		}
+	})
+}
+
+func TestTokens(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return newState(t, s, s.open(t)) })
+	})
+}
+
+// A11: a token of one tenant is not there for another.
+func TestTokensOfTenants(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		db := s.open(t)
+		a, b := newState(t, s, db, sqlstore.WithTenant("a")), newState(t, s, db, sqlstore.WithTenant("A"))
+		ends := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+		for _, state := range []*sqlstore.State{a, b} {
+			must(t, state.AddToken(t.Context(), passwordlink.Token{Hash: "both", UserID: "u1", Expires: ends}))
+		}
+		must(t, a.AddToken(t.Context(), passwordlink.Token{Hash: "one", UserID: "u1", Expires: ends}))
+		if _, err := b.FindToken(t.Context(), "one"); !errors.Is(err, usersync.ErrNotFound) {
+			t.Fatalf("the other tenant's token: %v", err)
+		}
+		must(t, b.HoldTokens(t.Context(), "both", time.Time{}, ends))
+		if n, err := b.DeleteTokens(t.Context(), passwordlink.TokenQuery{UserID: "u1"}); n != 1 || err != nil {
+			t.Fatalf("%d removed, %v", n, err)
+		}
+		if n, err := b.DeleteTokens(t.Context(), passwordlink.TokenQuery{ExpiredBefore: ends.Add(time.Hour)}); n != 0 || err != nil {
+			t.Fatalf("%d removed, %v", n, err)
+		}
+		token, err := a.FindToken(t.Context(), "both")
+		must(t, err)
+		if !token.HeldUntil.IsZero() {
+			t.Fatalf("held by the other tenant: %+v", token)
+		}
+	})
+}
+
+// A migration may come after one with a higher number, from another branch of a product's history.
+func TestMigrationsWithGaps(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		db := s.open(t)
+		state := newState(t, s, db)
+		exec(t, db, fmt.Sprintf("DELETE FROM usersync_migrations WHERE number = %d", state.Migrations()[0].Number))
+		if err := state.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "older version") {
+			t.Fatalf("Check without the first migration: %v", err)
+		}
+		must(t, state.Migrate(t.Context())) // makes nothing that is there
+		must(t, state.Check(t.Context()))
+	})
+}
+
+// Of many pages that redeem links of one user at once, over several connections, one sets the password.
+func TestLinksAtOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s server) {
+		const page = "https://app.example.com/set-password"
+		links, err := passwordlink.New(newState(t, s, s.open(t)), page)
+		must(t, err)
+		for range 5 {
+			tokens := make([]string, 2)
+			for i := range tokens {
+				link, err := links.Issue(t.Context(), "u1")
+				must(t, err)
+				tokens[i] = strings.TrimPrefix(link, page+"?token=")
+			}
+			var set atomic.Int32
+			errs := make([]error, 12)
+			var all sync.WaitGroup
+			for i := range errs {
+				all.Go(func() {
+					errs[i] = links.Redeem(t.Context(), tokens[i%2], func(context.Context, string) error { set.Add(1); return nil })
+				})
+			}
+			all.Wait()
+			lost := 0
+			for _, err := range errs {
+				if errors.Is(err, passwordlink.ErrTokenBusy) || errors.Is(err, passwordlink.ErrTokenUnknown) {
+					lost++
+				}
+			}
+			if set.Load() != 1 || lost != len(errs)-1 {
+				t.Fatalf("set %d times, %d lost: %v", set.Load(), lost, errors.Join(errs...))
 			}
 		}
 	})

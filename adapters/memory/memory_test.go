@@ -8,6 +8,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/passwordlink"
 	"github.com/usersync-go/usersync/usersynctest"
 )
 
@@ -162,4 +163,8 @@ func BenchmarkFindUsers(b *testing.B) {
 
 func TestState(t *testing.T) {
 	usersynctest.TestStores(t, func(t *testing.T) usersync.Stores { return memory.NewState(nil).Stores() })
+}
+
+func TestTokens(t *testing.T) {
+	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return memory.NewTokens() })
 }

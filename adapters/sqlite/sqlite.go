@@ -21,6 +21,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
+	"github.com/usersync-go/usersync/passwordlink"
 )
 
 // Store is a SQLite file with users and everything that runs need. It may be used by several goroutines at once, and the file by several
@@ -127,6 +128,9 @@ func (s *Store) Users() *sqlstore.Users { return s.users }
 // Stores are where configurations, plans and runs are kept. Batches of users and the journal share
 // transactions.
 func (s *Store) Stores() usersync.Stores { return s.state.Stores() }
+
+// Tokens are where passwordlink keeps the tokens of set-password links.
+func (s *Store) Tokens() passwordlink.TokenStore { return s.state }
 
 // DB is the database, for the product's own tables in the same file.
 func (s *Store) DB() *sql.DB { return s.db }

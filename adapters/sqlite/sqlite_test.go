@@ -6,6 +6,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlite"
+	"github.com/usersync-go/usersync/passwordlink"
 	"github.com/usersync-go/usersync/usersynctest"
 )
 
@@ -51,4 +52,8 @@ func open(t *testing.T, name string) *sqlite.Store {
 
 func TestStores(t *testing.T) {
 	usersynctest.TestStores(t, func(t *testing.T) usersync.Stores { return open(t, "state.db").Stores() })
+}
+
+func TestTokens(t *testing.T) {
+	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return open(t, "tokens.db").Tokens() })
 }

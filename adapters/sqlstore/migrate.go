@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -128,23 +129,12 @@ func (s *State) migrateOn(ctx context.Context, conn *sql.Conn) (err error) {
 	if _, err := conn.ExecContext(ctx, s.migrationsTable()); err != nil {
 		return err
 	}
-	done := map[int]bool{}
-	var number int
-	rows, err := conn.QueryContext(ctx, "SELECT number FROM "+s.tables["migrations"])
+	done, err := s.migrated(ctx, conn)
 	if err != nil {
 		return err
 	}
-	for rows.Next() {
-		if err := rows.Scan(&number); err != nil {
-			return errors.Join(err, rows.Close())
-		}
-		done[number] = true
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
 	for _, m := range s.migrations() {
-		if done[m.Number] {
+		if slices.Contains(done, m.Number) {
 			continue
 		}
 		if err := s.carryOut(ctx, conn, m); err != nil {
@@ -152,6 +142,16 @@ func (s *State) migrateOn(ctx context.Context, conn *sql.Conn) (err error) {
 		}
 	}
 	return nil
+}
+
+// migrated are the numbers of the migrations that were carried out, in any order.
+func (s *State) migrated(ctx context.Context, q queryer) (done []int, err error) {
+	err = s.bound("SELECT number FROM {migrations}").query(ctx, q, func(cells []sql.RawBytes) error {
+		number, err := strconv.Atoi(string(cells[0]))
+		done = append(done, number)
+		return err
+	})
+	return done, err
 }
 
 func (s *State) carryOut(ctx context.Context, conn *sql.Conn, m Migration) error {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/passwordlink"
 )
 
 var (
@@ -22,10 +23,11 @@ var (
 	_ usersync.Journal          = (*State)(nil)
 	_ usersync.LeaseStore       = (*State)(nil)
 	_ usersync.Outbox           = (*State)(nil)
+	_ passwordlink.TokenStore   = (*State)(nil)
 )
 
 // State keeps configurations, baselines, plans, runs, journals, leases and mails in tables of its own, for
-// one tenant: all of usersync.Stores. It may be used by several goroutines at once, and by several processes
+// one tenant: all of usersync.Stores. It keeps the tokens of set-password links too. It may be used by several goroutines at once, and by several processes
 // on one database.
 //
 // Where the users are in the same database, a batch of them and its entry in the journal are written in one
@@ -49,7 +51,7 @@ func WithPrefix(prefix string) StateOption { return func(s *State) { s.prefix = 
 func WithTenant(tenant string) StateOption { return func(s *State) { s.tenant = tenant } }
 
 // stateTables are the tables of a State, without the prefix.
-var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails"}
+var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "tokens"}
 
 // NewState makes a State. It does not talk to the database, which belongs to the caller; the tables are made
 // by Migrate.
@@ -203,16 +205,19 @@ func (st *statement) one(ctx context.Context, q queryer, into ...any) (bool, err
 // Check tells whether the tables are there, and of this version. It is an error that says what to do
 // otherwise.
 func (s *State) Check(ctx context.Context) error {
-	var number sql.NullInt64
-	_, err := s.bound("SELECT MAX(number) FROM {migrations}").one(ctx, s.db, &number)
-	latest := int64(len(s.migrations()))
-	switch {
-	case err != nil:
+	done, err := s.migrated(ctx, s.db)
+	if err != nil {
 		return fmt.Errorf("sqlstore: the tables are not there, or cannot be read: call Migrate: %w", err)
-	case number.Int64 < latest:
-		return fmt.Errorf("sqlstore: the tables are of an older version (%d of %d): call Migrate", number.Int64, latest)
-	case number.Int64 > latest:
-		return fmt.Errorf("sqlstore: the tables are of a newer version (%d) than this program knows (%d): update the program", number.Int64, latest)
+	}
+	known := s.migrations()
+	for _, m := range known { // numbers may be left out, and an older one may have come later
+		if !slices.Contains(done, m.Number) {
+			return fmt.Errorf("sqlstore: the tables are of an older version (without %d, %s): call Migrate", m.Number, m.Name)
+		}
+	}
+	latest := known[len(known)-1].Number
+	if newest := slices.Max(done); newest > latest {
+		return fmt.Errorf("sqlstore: the tables are of a newer version (%d) than this program knows (%d): update the program", newest, latest)
 	}
 	return nil
 }
