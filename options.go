@@ -13,7 +13,7 @@ type Option func(*options)
 type options struct {
 	schema    Schema
 	mailer    Mailer
-	license   LicenseChecker
+	license   licensing
 	protected func(context.Context, User) (bool, error)
 	authorize func(context.Context, Actor, User, string) error
 	log       *slog.Logger
@@ -49,8 +49,9 @@ func WithSchema(s Schema) Option { return func(o *options) { o.schema = s } }
 // WithMailer sets who sends welcome mails. Without one, or with nil, nobody is welcomed.
 func WithMailer(m Mailer) Option { return func(o *options) { o.mailer = m } }
 
-// WithLicense sets who counts seats. Without one, or with nil, seats are unlimited.
-func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = l } }
+// WithLicense sets who counts seats, and what else of [SeatReserver] and [SeatPools] the checker is able to do.
+// Without one, or with nil, seats are unlimited.
+func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = abilities(l) } }
 
 // WithProtected names users who must never be deactivated, beside the acting one. It is asked about the
 // users whom a plan would deactivate, once at the preview and once more before they are. An error ends
