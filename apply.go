@@ -27,6 +27,7 @@ type applyJob struct {
 	ledger   *ledger           // nil without stores
 	mailbox  map[string]Mail   // the run's mails in the outbox, by key
 	closing  time.Time         // when the run ended, once that is being stored
+	seating  seating           // seats that are still to be taken and freed
 }
 
 // claim makes sure that a plan is applied once, and one plan at a time for a configuration. Where the plan
@@ -224,6 +225,7 @@ func (w *applyJob) writeStages(ctx context.Context, s stages) error {
 	if err := w.stage(ctx, StageCreate, &s.create); err != nil {
 		return err
 	}
+	w.letGoSeats(ctx, nil) // nothing takes a seat any more
 	s.link = w.possible(s.link)
 	return w.stage(ctx, StageLink, &s.link)
 }
@@ -275,6 +277,7 @@ func (w *applyJob) stage(ctx context.Context, stage Stage, steps *[]step) error 
 func (w *applyJob) writeBatch(ctx context.Context, stage Stage, steps []step) error {
 	free, kept := w.free(stage, steps)
 	failed, err := w.tryBatch(ctx, stage, free)
+	w.settled(steps)
 	if err == nil && (kept || failed) && w.opt.stopFirst {
 		return errStopped
 	}
@@ -286,10 +289,18 @@ func (w *applyJob) tryBatch(ctx context.Context, stage Stage, steps []step) (fai
 	if steps = w.replay(steps); len(steps) == 0 {
 		return false, nil
 	}
+	if steps, err = w.undoubt(ctx, stage, steps); err != nil || len(steps) == 0 {
+		return false, err
+	}
+	if err := w.seatsFor(ctx, steps); err != nil {
+		return false, err
+	}
+	ctx, done := w.whileHeld(ctx)
+	defer done()
 	if err := w.begin(ctx); err != nil {
 		return false, err
 	}
-	if steps, err = w.undoubt(ctx, stage, steps); err != nil || len(steps) == 0 {
+	if err := ctx.Err(); err != nil { // nothing of the batch is in doubt
 		return false, err
 	}
 	changes := make([]Change, len(steps))

@@ -3,7 +3,9 @@ package usersync
 import (
 	"context"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 )
 
 // Everything of the product is called through this file: a panic becomes an error, batches are kept to
@@ -94,15 +96,45 @@ func searchBaselines(ctx context.Context, s BaselineSearcher, configID string, i
 
 // seats asks for the seats, nil without a license checker.
 func (p *Previewer) seats(ctx context.Context) (s *Seats, err error) {
-	if p.license == nil {
+	if p.license.checker == nil {
 		return nil, nil
 	}
 	defer calling("LicenseChecker.Seats", &err)
-	seats, err := p.license.Seats(ctx)
+	seats, err := p.license.checker.Seats(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("usersync: counting seats: %w", err)
 	}
 	return &seats, nil
+}
+
+// countPools asks for the pools, by name; nil where the license has none.
+func (p *Previewer) countPools(ctx context.Context) (out []PoolSeats, err error) {
+	if p.license.pools == nil {
+		return nil, nil
+	}
+	defer calling("SeatPools.Pools", &err)
+	pools, err := p.license.pools.Pools(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("usersync: counting the seats of pools: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, name := range slices.Sorted(maps.Keys(pools)) {
+		if folded := Fold(name); folded == "" || seen[folded] {
+			return nil, fmt.Errorf("%w: SeatPools.Pools returned the pool %q twice, or without a name", ErrInvalid, name)
+		}
+		seen[Fold(name)] = true
+		out = append(out, PoolSeats{Name: name, Limit: pools[name].Limit, Used: pools[name].Used})
+	}
+	return out, nil
+}
+
+// reserveSeats sets seats aside for a run; nil lets them go.
+func (e *Engine) reserveSeats(ctx context.Context, runID string, holds []SeatHold) (err error) {
+	defer calling("SeatReserver.ReserveSeats", &err)
+	if err := e.license.reserver.ReserveSeats(ctx, runID, holds, seatTime); err != nil {
+		return fmt.Errorf("usersync: setting seats aside: %w", err)
+	}
+	return nil
 }
 
 // isProtected asks whether a user must never be deactivated. (B6)

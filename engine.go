@@ -37,6 +37,9 @@ func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*
 	}
 	compiled, schemaErr := compile(o.schema)
 	err := errors.Join(o.validate(), schemaErr)
+	if schemaErr == nil {
+		err = errors.Join(err, o.license.validate(compiled))
+	}
 	if users == nil {
 		err = errors.Join(err, fmt.Errorf("%w: the user store is nil", ErrInvalid))
 	}
@@ -121,10 +124,13 @@ func (w *applyJob) carryOut(ctx context.Context) (*Run, error) {
 	ctx, stop := w.ledger.keep(ctx)
 	defer stop()
 	if err := w.check(ctx); err != nil {
+		w.letGoSeats(ctx, err)
 		return nil, because(ctx, err)
 	}
 	w.start(ctx)
-	return w.end(ctx, because(ctx, w.write(ctx)))
+	err := w.write(ctx)
+	w.letGoSeats(ctx, err)
+	return w.end(ctx, because(ctx, err))
 }
 
 // Running returns the run of a configuration that this engine has under way, nil if there is none: to

@@ -27,7 +27,7 @@ var (
 	ErrPlanStale = errors.New("usersync: the plan is stale")
 	// ErrUnresolved: conflicts wait for a decision; see Plan.Resolve.
 	ErrUnresolved = errors.New("usersync: the plan has unresolved conflicts")
-	// ErrSeats: there are fewer seats than the plan needs; see SeatsError.
+	// ErrSeats: there are fewer seats than the plan needs, of the license or of a pool; see SeatsError.
 	ErrSeats = errors.New("usersync: not enough seats")
 	// ErrGuard: the plan deactivates more users than the guard allows; see GuardError.
 	ErrGuard = errors.New("usersync: the guard holds the plan back")
@@ -212,16 +212,30 @@ func (e *UnresolvedError) Error() string {
 // Unwrap gives ErrUnresolved.
 func (e *UnresolvedError) Unwrap() error { return ErrUnresolved }
 
-// SeatsError gives both numbers: what the plan needs and what there is.
+// SeatsError gives both numbers: what the plan, or the rest of a run, needs and what there is.
 type SeatsError struct {
-	Needed    int // seats that the plan takes, less those that it frees
-	Available int // limit less used; negative when more are used than there are
+	Pool   string // of which pool, "" for the license as a whole
+	Needed int    // seats that are taken, less those that are freed; negative when more are freed
+	// Available is the limit less what is used and what is set aside for others; negative when that is more
+	// than there are.
+	Available int
+	Undo      bool // it is not a file that needs them: the plan takes a run back
 }
 
 // Error gives both numbers.
 func (e *SeatsError) Error() string {
-	return fmt.Sprintf("%v: the file needs %d and %d are free: get more seats, or free some first",
-		ErrSeats, e.Needed, max(e.Available, 0))
+	who, of := "the file", ""
+	if e.Undo {
+		who = "the undo"
+	}
+	if e.Pool != "" {
+		of = fmt.Sprintf(" of %q", e.Pool)
+	}
+	what := fmt.Sprintf("needs %d%s and %d are free", e.Needed, of, max(e.Available, 0))
+	if e.Needed <= 0 {
+		what = fmt.Sprintf("frees %d%s more than it takes and %d too many are used", -e.Needed, of, -e.Available)
+	}
+	return fmt.Sprintf("%v: %s %s: get more seats, or free some first", ErrSeats, who, what)
 }
 
 // Unwrap gives ErrSeats.

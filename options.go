@@ -17,7 +17,7 @@ type options struct {
 	elsewhere []string // domains of addresses
 	retries   Retries
 	mailTime  time.Duration
-	license   LicenseChecker
+	license   licensing
 	protected func(context.Context, User) (bool, error)
 	authorize func(context.Context, Actor, User, string) error
 	log       *slog.Logger
@@ -86,8 +86,9 @@ func (r Retries) after(tries int) time.Duration {
 	return min(d, r.Longest)
 }
 
-// WithLicense sets who counts seats. Without one, or with nil, seats are unlimited.
-func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = l } }
+// WithLicense sets who counts seats, and what else of [SeatReserver] and [SeatPools] the checker is able to do.
+// Without one, or with nil, seats are unlimited.
+func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = abilities(l) } }
 
 // WithProtected names users who must never be deactivated, beside the acting one. It is asked about the
 // users whom a plan would deactivate, once at the preview and once more before they are. An error ends

@@ -40,16 +40,18 @@ type Plan struct {
 	schema  *schema
 	columns *columns
 
-	turn     chan struct{} // held by the Apply that is under way
-	mu       sync.Mutex
-	entries  []entry
-	rows     int      // entries that are rows; the rest are users who left the file
-	stay     []Member // members that stay in the baseline although they are not in the file, or in Error
-	cross    crossing
-	remember map[string]Rule
-	run      *Run // that applies it, or has applied it
-	edition  int  // of the stored plan, 0 for one that is not stored
-	decided  bool // since it was stored
+	turn      chan struct{} // held by the Apply that is under way
+	mu        sync.Mutex
+	entries   []entry
+	rows      int      // entries that are rows; the rest are users who left the file
+	stay      []Member // members that stay in the baseline although they are not in the file, or in Error
+	cross     crossing
+	remember  map[string]Rule
+	pools     []PoolSeats // by name, without what is needed of them
+	poolField string      // the field that names the pools of seats, "" for none
+	run       *Run        // that applies it, or has applied it
+	edition   int         // of the stored plan, 0 for one that is not stored
+	decided   bool        // since it was stored
 }
 
 // entry is one row, or one user who left the file. What only few entries have is in more.
@@ -85,6 +87,7 @@ type more struct {
 	cross    []Reason // that other rows and users give; they come and go with decisions
 	verdict  []Reason // that the class gives
 	cells    []string // of the file, for the correction file
+	pools    string   // what the pool field has now, of an existing user where the license has pools
 }
 
 func (e *entry) has(f flags) bool { return e.flags&f != 0 }
@@ -362,7 +365,7 @@ func masked(secret string) string {
 }
 
 // Blocks says what keeps Apply from writing, as the errors that it would return: *UnresolvedError,
-// *GuardError, *SeatsError. Nothing for a plan that can be applied.
+// *GuardError, and a *SeatsError for the license and for each pool that is short. Nothing for a plan that can be applied.
 func (p *Plan) Blocks() []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -372,18 +375,7 @@ func (p *Plan) Blocks() []error {
 		out = append(out, &UnresolvedError{Conflicts: c.Conflicts})
 	}
 	out = append(out, withoutNil(p.guard(c, nil))...)
-	if p.Seats != nil {
-		out = append(out, withoutNil(seatsShort(*p.Seats, c.SeatsNeeded))...)
-	}
-	return out
-}
-
-// seatsShort tells that there are fewer seats than are needed. (A1)
-func seatsShort(s Seats, needed int) error {
-	if s.Limit < 0 || needed <= 0 || needed <= s.Limit-s.Used {
-		return nil
-	}
-	return &SeatsError{Needed: needed, Available: s.Limit - s.Used}
+	return append(out, p.short()...)
 }
 
 // guard tells that the guard holds the plan back. confirmed is the number of deactivations that a person

@@ -47,6 +47,8 @@ type planHead struct {
 	BaselineRun string          `json:"baselineRun,omitempty"`
 	Baseline    int             `json:"baseline,omitempty"`
 	Seats       *Seats          `json:"seats,omitempty"`
+	Pools       []PoolSeats     `json:"pools,omitempty"`
+	PoolField   string          `json:"poolField,omitempty"`
 	Rows        int             `json:"rows"`    // entries that are rows of the file
 	Entries     int             `json:"entries"` // all of them
 	Columns     bool            `json:"columns"` // there is a header
@@ -91,6 +93,7 @@ type moreForm struct {
 	Cross    []Reason      `json:"cross,omitempty"`
 	Verdict  []Reason      `json:"why,omitempty"`
 	Cells    []string      `json:"c,omitempty"`
+	Pools    string        `json:"p,omitempty"`
 }
 
 // settingForm is the stored form of a setting.
@@ -149,6 +152,7 @@ func (p *Plan) head() ([]byte, error) {
 	}
 	h := planHead{Format: storedFormat, Schema: schema, ID: p.ID, Config: p.cfg, Actor: p.Actor, Created: p.Created,
 		Source: p.Source, Undoes: p.Undoes, Notes: p.Notes, BaselineRun: p.BaselineRun, Baseline: p.Baseline, Seats: p.Seats,
+		Pools: p.pools, PoolField: p.poolField,
 		Rows: p.rows, Entries: len(p.entries), Columns: p.columns != nil, Remember: p.remember, Parts: p.partInfos()}
 	if p.columns != nil {
 		h.CSV, h.Corrects = p.columns.isCSV, p.columns.corrects
@@ -223,7 +227,7 @@ func (p *Plan) entryForm(at int32, seal *sealer) (entryForm, error) {
 	}
 	m := e.more
 	form.More = &moreForm{Op: m.op, Version: m.version, Own: m.own, Cross: m.cross, Verdict: m.verdict,
-		Cells: p.openCells(m.cells)}
+		Cells: p.openCells(m.cells), Pools: m.pools}
 	return form, p.storeSettings(at, form.More, seal)
 }
 

@@ -91,9 +91,12 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 	if h.Schema != own {
 		return nil, fmt.Errorf("%w: the fields of users were changed since plan %s was made: preview again", ErrPlanStale, h.ID)
 	}
+	if _, known := s.byName[h.PoolField]; h.PoolField != "" && !known {
+		return nil, fmt.Errorf("%w: stored plan %s names pools by the field %q, which there is not", ErrInvalid, h.ID, h.PoolField)
+	}
 	p := &Plan{ID: h.ID, Config: h.Config.clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
 		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, schema: s, rows: h.Rows,
-		remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
+		pools: h.Pools, poolField: h.PoolField, remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
 	if h.Columns {
 		p.columns = columnsOf(s, h)
 	}
@@ -195,7 +198,7 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 	if !slices.Contains([]Op{"", OpCreate, OpUpdate, OpActivate, OpDeactivate}, f.Op) {
 		return nil, fmt.Errorf("%w: row %d of the stored plan has the operation %q", ErrInvalid, at, f.Op)
 	}
-	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells}
+	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools}
 	for i := range f.Settings {
 		set := &f.Settings[i]
 		if set.Field < 0 || int(set.Field) >= len(l.plan.schema.fields) || set.Choice > keepCurrent {

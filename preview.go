@@ -56,7 +56,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 		return nil, err
 	}
 	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
-		BaselineRun: base.RunID, Baseline: len(base.Members), turn: make(chan struct{}, 1)}
+		BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
@@ -211,6 +211,7 @@ func (j *previewJob) record(e *entry, r *checked, m match) {
 	j.noteLinks(m.user)
 	if m.user != nil {
 		j.recordUser(e, at, m.user)
+		j.plan.notePools(e, m.user)
 	}
 }
 
@@ -359,12 +360,6 @@ func (j *previewJob) recoverCells(ctx context.Context) error {
 		}
 	}
 	return again.Close()
-}
-
-// countSeats asks how many seats there are. (A1)
-func (j *previewJob) countSeats(ctx context.Context) (err error) {
-	j.plan.Seats, err = j.seats(ctx)
-	return err
 }
 
 func (j *previewJob) finish(ctx context.Context) *Plan {

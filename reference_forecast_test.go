@@ -295,7 +295,7 @@ func (m *model) blocks(c usersync.Counts, rows []fate) []string {
 			used++
 		}
 	}
-	if m.seats >= 0 && c.SeatsNeeded > 0 && c.SeatsNeeded > m.seats-used {
+	if takes := c.SeatsNeeded + c.Deactivations; m.seats >= 0 && takes > 0 && c.SeatsNeeded > m.seats-used {
 		out = append(out, fmt.Sprintf("%d seats of %d", c.SeatsNeeded, m.seats-used))
 	}
 	return out

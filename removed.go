@@ -141,6 +141,7 @@ func (j *previewJob) remove(ctx context.Context, m Member, u *User, sharedWith s
 	if v.op == OpDeactivate {
 		e.more.version = versionOf(u)
 		j.statusSetting(&e)
+		j.plan.notePools(&e, u)
 	}
 	j.plan.cross.byUser[e.userID] = at
 	j.plan.entries = append(j.plan.entries, e)

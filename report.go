@@ -425,6 +425,9 @@ func (p *Plan) summaryFacts() []fact {
 		{"Users who become inactive", []string{strconv.Itoa(c.Deactivations)}},
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
 	}
+	for _, pool := range p.Pools() {
+		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
+	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
 }
 

@@ -301,6 +301,9 @@ func (w *applyJob) undoubt(ctx context.Context, stage Stage, steps []step) (rest
 	if len(doubtful) == 0 {
 		return steps, nil
 	}
+	if err := w.begin(ctx); err != nil {
+		return nil, err
+	}
 	found, err := w.findWritten(ctx, doubtful)
 	if err != nil {
 		return nil, err

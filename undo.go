@@ -88,7 +88,7 @@ func (p *Previewer) beginUndo(ctx context.Context, run *Run, cfg Config, opts []
 	}
 	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
 		Source: run.Source, columns: run.plan.columns, BaselineRun: base.RunID, Baseline: len(base.Members), stay: run.earlier(base),
-		Undoes: run.ID, cross: newCrossing(p.schema), turn: make(chan struct{}, 1)}
+		Undoes: run.ID, poolField: p.license.field, cross: newCrossing(p.schema), turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
@@ -290,6 +290,7 @@ func (u *undoJob) add(ctx context.Context, r *reversal) error {
 	}
 	at := int32(len(u.plan.entries))
 	e := r.entry()
+	u.plan.notePools(&e, r.user)
 	if e.wish == wantsInactive && e.account == activeAccount {
 		is, err := u.isProtected(ctx, u.plan.Actor, r.user)
 		if err != nil {

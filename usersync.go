@@ -48,6 +48,7 @@ package usersync
 
 import (
 	"context"
+	"time"
 )
 
 // FieldID is the name under which FindUsers looks users up by their id. A schema cannot have a field
@@ -203,6 +204,38 @@ type LicenseChecker interface {
 type Seats struct {
 	Limit int // negative means no limit
 	Used  int
+}
+
+// SeatReserver is an optional ability of a LicenseChecker: to set seats aside, so that a run and the product's
+// own sign-ups never take the same one. Without it a run counts before every batch that takes seats, and cannot
+// see those that others take between the count and the write.
+type SeatReserver interface {
+	LicenseChecker
+	// ReserveSeats makes seats what is set aside for the holder, a run's id, in the place of what was set
+	// aside for it before; none lets it go. It is one step, for all of seats or, with an error, for none:
+	// then what was set aside before still is. Doing it again changes nothing but the time.
+	//
+	// There is a *SeatsError, for one of the pools, where a hold asks for more than limit less used less
+	// what is set aside for others, plus its own Freeing. A holder who already has as many seats, of which
+	// no more are to be freed, is not refused: what is set aside is promised, and asking for less always
+	// succeeds. A negative limit refuses nothing, nor does a pool that there is not.
+	//
+	// What is set aside is nobody else's until ttl is over, and is not counted as used. It may be called
+	// concurrently, by several processes, for different holders. seats has each pool once, and is not kept.
+	ReserveSeats(ctx context.Context, holder string, seats []SeatHold, ttl time.Duration) error
+}
+
+// SeatPools is an optional ability of a LicenseChecker: to divide seats into named pools, such as the products
+// that users may use. An active user takes one seat of the license as a whole and one of each of their pools.
+type SeatPools interface {
+	LicenseChecker
+	// PoolField is the field of the schema, a list or not, whose values name the pools of a user; "" for no
+	// pools. It is always the same.
+	PoolField() string
+	// Pools returns the seats of every pool by its name, as Seats does. Names are compared by [Fold]. A
+	// value that is the name of no pool takes no seat of one. A limit for the license as a whole is that of
+	// Seats, which may be negative for none. It may be called concurrently.
+	Pools(ctx context.Context) (map[string]Seats, error)
 }
 
 // Actor is the person on whose behalf something is done. The zero Actor is nobody in particular, such

@@ -29,32 +29,6 @@ func (w *applyJob) check(ctx context.Context) error {
 	return w.checkSeats(ctx)
 }
 
-// checkSeats counts the seats that what is still to be written needs. (A1)
-func (w *applyJob) checkSeats(ctx context.Context) error {
-	seats, err := w.seats(ctx)
-	if err != nil || seats == nil {
-		return err
-	}
-	return seatsShort(*seats, w.seatsNeeded())
-}
-
-func (w *applyJob) seatsNeeded() int {
-	needed := 0
-	for i := range w.plan.entries {
-		e := &w.plan.entries[i]
-		if _, held := w.held[int32(i)]; held || e.more == nil || w.run.began(int32(i)) || w.wasBegun(int32(i)) {
-			continue
-		}
-		switch {
-		case e.more.op == OpDeactivate:
-			needed--
-		case e.takesSeat():
-			needed++
-		}
-	}
-	return needed
-}
-
 // checkMoved looks whether anything moved since the preview. (A3)
 func (w *applyJob) checkMoved(ctx context.Context) error {
 	stale := StaleError{File: w.opt.file != "" && w.opt.file != w.plan.Source.SHA256,
