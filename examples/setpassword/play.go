@@ -128,6 +128,7 @@ func (s *scene) post(token, password, again, site string) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	if site != "" {
 		r.Header.Set("Sec-Fetch-Site", site)
+		r.Header.Set("Origin", "null") // is what the policy "no-referrer" makes of it
 	}
 	s.ask(r)
 }
