@@ -67,7 +67,8 @@ func WithSSODomains(domains ...string) Option { return func(o *options) { o.else
 func WithMailRetries(r Retries) Option { return func(o *options) { o.retries = r } }
 
 // WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One that
-// was begun twice that time ago and has no end was begun by a process that is gone.
+// was begun twice that time ago and has no end was begun by a process that is gone; the clocks of the processes must
+// not be further apart than this time.
 func WithMailTime(d time.Duration) Option { return func(o *options) { o.mailTime = d } }
 
 // Retries says how often a mail is tried, and how long after one try the next follows: First, then twice as
@@ -220,7 +221,7 @@ func WithWelcomeMail(on bool) ApplyOption { return applyOption(func(o *applyOpti
 func WithWelcomeText(on bool) ApplyOption { return applyOption(func(o *applyOptions) { o.text = &on }) }
 
 // Notify names addresses that get a mail when the run has come to its end, beside those of the configuration.
-// It needs WithRuns and a Mailer that is a Messenger.
+// It needs WithRuns, and a Mailer that is a Messenger where DeliverMails is called.
 func Notify(to ...string) ApplyOption {
 	return applyOption(func(o *applyOptions) { o.notify = append(o.notify, to...) })
 }

@@ -65,8 +65,8 @@ type PlanStore interface {
 	// at the end. The error wraps ErrEdited where the plan has another edition, ErrNotFound where it is
 	// gone.
 	PlanParts(ctx context.Context, id string, edition, first, n int) ([][]byte, error)
-	// DeletePlans removes the plans that no run was made of and whose Expires is before a time, and
-	// returns how many there were.
+	// DeletePlans removes the plans that no run was made of and whose Expires is before a time, with their
+	// mails, and returns how many there were.
 	DeletePlans(ctx context.Context, before time.Time) (int, error)
 }
 

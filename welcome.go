@@ -70,9 +70,13 @@ func (w *applyJob) toWelcome() []int32 {
 
 // tellUnwelcomed says of users who were created that the run ended before their mail.
 func (w *applyJob) tellUnwelcomed() {
+	message := "the run ended before it"
+	if w.ledger != nil {
+		message += " (it stays in the outbox)"
+	}
 	for _, kind := range w.ways() {
 		for _, at := range w.toWelcome() {
-			w.notMailed(invitation{at, kind}, "the run ended before it")
+			w.notMailed(invitation{at, kind}, message)
 		}
 	}
 }
@@ -158,11 +162,9 @@ func (w *applyJob) countMail() {
 	w.run.mails++
 }
 
-// notices are the mails that tell of the run's end.
+// notices are the mails that tell of the run's end. Whether there is somebody to send them is seen when they are
+// sent, maybe by another process.
 func (w *applyJob) notices() []Mail {
-	if _, able := w.mailer.(Messenger); !able {
-		return nil
-	}
 	to := slices.Concat(w.plan.cfg.Notify, w.opt.notify)
 	slices.Sort(to)
 	return w.newMessages(MessageEnded, w.run.ID, w.run.ConfigID, slices.Compact(to))

@@ -2,7 +2,10 @@ module github.com/usersync-go/usersync/examples
 
 go 1.26.0
 
-require github.com/usersync-go/usersync v0.0.0
+require (
+	github.com/usersync-go/usersync v0.0.0
+	golang.org/x/crypto v0.58.0
+)
 
 require (
 	github.com/dustin/go-humanize v1.0.1 // indirect
@@ -25,7 +28,6 @@ require (
 	github.com/xuri/efp v0.0.2 // indirect
 	github.com/xuri/excelize/v2 v2.11.1 // indirect
 	github.com/xuri/nfp v0.0.2-0.20250530014748-2ddeb826f9a9 // indirect
-	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 )

@@ -37,7 +37,8 @@
 //   - is served with "Referrer-Policy: no-referrer" and "Cache-Control: no-store", and loads nothing from elsewhere;
 //   - shows the form on GET and HEAD without using the token, because mail scanners follow links;
 //   - sends the token in the body of the POST, to an address without it, and checks the origin of the POST
-//     (http.CrossOriginProtection);
+//     (http.CrossOriginProtection; that policy makes browsers send "Origin: null", so that it goes by Sec-Fetch-Site,
+//     which they send to https: and to localhost);
 //   - is kept out of access logs, or logged without the query.
 //
 // What a token in a log is good for ends with its use, or with its life.
@@ -47,7 +48,7 @@
 // Nothing here knows whether a user exists: an error speaks of a token only. Whoever shows a form "send me a new
 // link" answers alike for every address, and limits how often it sends. A token that was used, voided, never
 // issued or issued by another tenant is ErrTokenUnknown; one that has expired is ErrTokenExpired until Prune removes
-// it. Both are safe to tell.
+// it. Both are safe to tell. Whether a user may still have a password is for set, and the page, to look up.
 //
 // A token has 130 bits from crypto/rand, so that it can neither be guessed nor found from its hash, for which a plain
 // SHA-256 (FIPS 180-4) is enough. Tokens are looked up by their hash: what the time of a look-up tells is about the
@@ -215,7 +216,7 @@ func (l *Links) Revoke(ctx context.Context, userID string) error {
 
 // Prune removes tokens that expired before a time, and says how many: afterwards they are ErrTokenUnknown. Tokens that
 // have not expired, or may still be held, stay, whatever the time. A product calls it now and then, such as nightly
-// with a time some weeks ago.
+// with a time some weeks ago; the zero time is an error.
 func (l *Links) Prune(ctx context.Context, before time.Time) (removed int, err error) {
 	if last := l.moment().Add(-l.hold); before.After(last) {
 		before = last

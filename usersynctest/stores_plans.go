@@ -111,12 +111,14 @@ func planAtOnce(s *stores) {
 func planDelete(s *stores) {
 	s.plan("old", "staff", 1, "a")
 	s.start("applied", "staff", day(1))
+	s.good("QueueMails", s.Outbox.QueueMails(s.Context(), []usersync.Mail{mail("old", "staff", "u1"), mail("applied", "staff", "u1")}))
 	n, err := s.Plans.DeletePlans(s.Context(), day(2)) // when they expire
 	s.good("DeletePlans", err)
 	s.same("the number of plans that expired before", n, 0)
 	n, err = s.Plans.DeletePlans(s.Context(), day(3))
 	s.good("DeletePlans", err)
 	s.same("the number of plans", n, 1)
+	s.same("the mails that are left", s.mails(usersync.MailQuery{}), []usersync.Mail{mail("applied", "staff", "u1")})
 	_, err = s.Plans.LoadPlan(s.Context(), "old")
 	s.refused("LoadPlan", err, usersync.ErrNotFound)
 	_, err = s.Plans.PlanParts(s.Context(), "applied", 1, 0, 1)

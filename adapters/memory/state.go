@@ -222,6 +222,7 @@ func (s *State) DeletePlans(ctx context.Context, before time.Time) (int, error) 
 		_, applied := s.runs[id]
 		return !applied && p.Expires.Before(before)
 	})
+	s.mails = slices.DeleteFunc(s.mails, func(m usersync.Mail) bool { return s.plans[m.RunID] == nil })
 	return there - len(s.plans), nil
 }
 

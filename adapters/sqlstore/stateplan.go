@@ -141,6 +141,9 @@ func (s *State) deletePlan(ctx context.Context, tx *sql.Tx, id string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.bound("DELETE FROM {mails} WHERE tenant = ? AND run_id = ?", s.tenant, id).exec(ctx, tx); err != nil {
+		return err
+	}
 	return s.bound("DELETE FROM {plans} WHERE tenant = ? AND id = ?", s.tenant, id).exec(ctx, tx)
 }
 

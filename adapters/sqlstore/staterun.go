@@ -160,10 +160,8 @@ func (s *State) DeleteRuns(ctx context.Context, before time.Time) (deleted int, 
 }
 
 func (s *State) deleteRun(ctx context.Context, tx *sql.Tx, id string) error {
-	for _, table := range []string{"{journal}", "{mails}"} {
-		if err := s.bound("DELETE FROM "+table+" WHERE tenant = ? AND run_id = ?", s.tenant, id).exec(ctx, tx); err != nil {
-			return err
-		}
+	if err := s.bound("DELETE FROM {journal} WHERE tenant = ? AND run_id = ?", s.tenant, id).exec(ctx, tx); err != nil {
+		return err
 	}
 	if err := s.bound("DELETE FROM {runs} WHERE tenant = ? AND id = ?", s.tenant, id).exec(ctx, tx); err != nil {
 		return err
