@@ -8,4 +8,6 @@
 //
 // Each test makes a schema (PostgreSQL) or a database (MySQL, MariaDB) of its own and drops it, so the
 // user must be allowed to.
+//
+// The mail server is aiosmtpd, of Debian's package python3-aiosmtpd, started by the tests that need it.
 package integration

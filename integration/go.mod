@@ -6,6 +6,7 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/usersync-go/usersync v0.0.0
+	github.com/usersync-go/usersync/adapters/smtpmail v0.0.0
 	github.com/usersync-go/usersync/adapters/sqlite v0.0.0
 	github.com/xuri/excelize/v2 v2.11.1
 )
@@ -23,6 +24,7 @@ require (
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect
+	github.com/wneessen/go-mail v0.8.1 // indirect
 	github.com/xuri/efp v0.0.2 // indirect
 	github.com/xuri/nfp v0.0.2-0.20250530014748-2ddeb826f9a9 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
@@ -37,6 +39,8 @@ require (
 )
 
 replace github.com/usersync-go/usersync => ../
+
+replace github.com/usersync-go/usersync/adapters/smtpmail => ../adapters/smtpmail
 
 replace github.com/usersync-go/usersync/adapters/sqlite => ../adapters/sqlite
 
