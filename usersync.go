@@ -213,7 +213,7 @@ type IdempotentMailer interface {
 }
 
 // Welcome is one welcome mail to send. It never carries a password; the link with which the user sets
-// one is the product's to make, with package passwordlink if it has no other.
+// one is the product's to make.
 type Welcome struct {
 	RunID  string
 	User   User // as created
