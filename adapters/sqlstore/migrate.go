@@ -20,7 +20,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// Migration is one change of the tables of a State. Migrations are only ever added.
+// Migration is one change of the tables of a State. Migrations are only ever added; numbers may be left out, and one
+// may come after another with a higher number.
 type Migration struct {
 	Number     int // 1 is the first
 	Name       string
