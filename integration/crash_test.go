@@ -31,6 +31,8 @@ type site struct {
 	Mails   string // file to which a line is added for every welcome mail
 	Apart   bool   // users and journal do not share transactions
 	Keeps   bool   // the mailer remembers what it was given
+	Port    int    // of a mail server, which takes the place of the file
+	Roots   []byte // certificate of that server, PEM
 }
 
 // childVariable has the site of a child process, as JSON. The child applies the plans whose ids it reads,
@@ -141,7 +143,10 @@ func (p postbox) SendWelcome(_ context.Context, w usersync.Welcome) error {
 }
 
 func (s site) mailer() usersync.Mailer {
-	if s.Keeps {
+	switch {
+	case s.Port > 0:
+		return s.smtp()
+	case s.Keeps:
 		return remembering{postbox(s.Mails)}
 	}
 	return postbox(s.Mails)
@@ -328,6 +333,20 @@ func often(variable string, usually, short int) int {
 func killedRun(t *testing.T, kind site, clean time.Duration) (kills, unknown int, took time.Duration) {
 	s, db, svc, plan := opened(t, kind.Dialect, kind.Apart, 800)
 	s.Keeps = kind.Keeps
+	kills, took = s.killed(t, plan, clean)
+	run, err := svc.Run(t.Context(), plan.ID)
+	must(t, err)
+	open, err := svc.Mails(t.Context(), usersync.MailQuery{States: []usersync.MailState{usersync.MailQueued, usersync.MailSending}})
+	must(t, err)
+	if len(open) > 0 {
+		t.Fatalf("%d mails are left, such as %+v", len(open), open[0])
+	}
+	return kills, checkStaff(t, s, db, svc, run, 800, kills), took
+}
+
+// killed is killedRun without a look at what became of the run.
+func (s site) killed(t *testing.T, plan *usersync.Plan, clean time.Duration) (kills int, took time.Duration) {
+	t.Helper()
 	for {
 		process, in, out := s.start(t)
 		began := time.Now()
@@ -351,21 +370,13 @@ func killedRun(t *testing.T, kind site, clean time.Duration) (kills, unknown int
 			if text := out.Text(); !strings.HasPrefix(text, plan.ID+" succeeded") || strings.Contains(text, ";") {
 				t.Fatal(text)
 			}
-			break
+			return kills, took
 		}
 		if spared {
 			t.Fatalf("the child ended by itself: %v", err)
 		}
 		kills++
 	}
-	run, err := svc.Run(t.Context(), plan.ID)
-	must(t, err)
-	open, err := svc.Mails(t.Context(), usersync.MailQuery{States: []usersync.MailState{usersync.MailQueued, usersync.MailSending}})
-	must(t, err)
-	if len(open) > 0 {
-		t.Fatalf("%d mails are left, such as %+v", len(open), open[0])
-	}
-	return kills, checkStaff(t, s, db, svc, run, 800, kills), took
 }
 
 // checkStaff compares everything with what nextStaff says of n users, and tells of how many mails it is not

@@ -35,6 +35,8 @@ type mailServer struct {
 	port  int
 	roots *x509.CertPool
 	lines *bufio.Scanner
+
+	certificate []byte // PEM
 }
 
 // arrived is a mail as the server took it.
@@ -51,7 +53,10 @@ func newMailServer(tb testing.TB) *mailServer {
 	dir, s := tb.TempDir(), &mailServer{roots: x509.NewCertPool()}
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	s.roots.AddCert(writeCertificate(tb, cert, key))
-	cmd := process.Command(python, filepath.Join("testdata", "smtpd.py"), cert, key, mailUser, mailPassword)
+	data, err := os.ReadFile(cert)
+	must(tb, err)
+	s.certificate = data
+	cmd := process.Command(python, "-W", "ignore", filepath.Join("testdata", "smtpd.py"), cert, key, mailUser, mailPassword)
 	cmd.Stderr = tb.Output()
 	stdin, err := cmd.StdinPipe()
 	must(tb, err)
