@@ -33,6 +33,7 @@ type server struct {
 	roots *x509.CertPool
 	cert  tls.Certificate
 	smtp  *smtp.Server
+	wrap  func(net.Listener) net.Listener // nil for none
 
 	auth func() error
 	mail func() error
@@ -68,6 +69,9 @@ func (s *server) start(t testing.TB) *server {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	s.port = listener.Addr().(*net.TCPAddr).Port
+	if s.wrap != nil {
+		listener = s.wrap(listener)
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

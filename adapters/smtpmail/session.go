@@ -1,7 +1,6 @@
 package smtpmail
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -11,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/wneessen/go-mail/smtp"
@@ -22,32 +20,17 @@ import (
 // It drives the commands itself: a mail is unsure only between the final dot and the reply to it, and that
 // moment is not to be told from the errors of a client that sends as a whole.
 type session struct {
-	conn    *watched
+	conn    net.Conn
 	client  *smtp.Client
 	used    time.Time // when the last mail went
 	over    bool      // nothing more can be sent
 	secrets []string  // not to be shown
 }
 
-// watched notes whether bytes could not be handed over. textproto drops the error of the final dot, which
-// tells a mail that never went from one that may have.
-type watched struct {
-	net.Conn
-	failed atomic.Bool
-}
-
-func (w *watched) Write(p []byte) (int, error) {
-	n, err := w.Conn.Write(p)
-	if err != nil {
-		w.failed.Store(true)
-	}
-	return n, err
-}
-
 // until lets ctx end whatever the connection waits for. The function that it returns ends that, and tells
 // whether ctx has left the connection alone.
-func (w *watched) until(ctx context.Context) func() bool {
-	return context.AfterFunc(ctx, func() { _ = w.SetDeadline(time.Unix(1, 0)) })
+func (s *session) until(ctx context.Context) func() bool {
+	return context.AfterFunc(ctx, func() { _ = s.conn.SetDeadline(time.Unix(1, 0)) })
 }
 
 // open connects and signs in.
@@ -58,8 +41,8 @@ func open(ctx context.Context, c *Config) (_ *session, err error) {
 	if err != nil {
 		return nil, s.unreachable(ctx, address, err)
 	}
-	s.conn = &watched{Conn: raw}
-	stop := s.conn.until(ctx)
+	s.conn = raw
+	stop := s.until(ctx)
 	defer func() {
 		if !stop() && err == nil {
 			err = ended(ctx, "no connection to "+address)
@@ -89,7 +72,7 @@ func (s *session) unreachable(ctx context.Context, address string, err error) er
 
 // begin greets the server, and encrypts the connection where that is wanted.
 func (s *session) begin(ctx context.Context, c *Config) error {
-	conn := net.Conn(s.conn)
+	conn := s.conn
 	if c.Security == TLS {
 		encrypted := tls.Client(s.conn, c.TLS)
 		if err := encrypted.HandshakeContext(ctx); err != nil {
@@ -183,14 +166,14 @@ func authOf(c *Config, offered []string) smtp.Auth {
 
 // alive tells whether the connection can take another mail.
 func (s *session) alive(ctx context.Context) bool {
-	stop := s.conn.until(ctx)
+	stop := s.until(ctx)
 	err := s.client.Reset()
 	return stop() && err == nil
 }
 
 // send sends one mail. The session goes on after an error that is a reply to this mail, else it is over.
 func (s *session) send(ctx context.Context, e envelope) error {
-	stop := s.conn.until(ctx)
+	stop := s.until(ctx)
 	defer func() {
 		if !stop() {
 			s.over = true
@@ -211,28 +194,40 @@ func (s *session) send(ctx context.Context, e envelope) error {
 	return s.data(ctx, e.message)
 }
 
-// data sends the text of a mail. The dot is sent only after all of it: a mail is never cut short.
+// data sends the text of a mail. The dot is sent only after all of it: a mail is never cut short. It is done
+// below the client, which drops the error of the dot; that tells a mail that never went from one that may have.
 func (s *session) data(ctx context.Context, message []byte) error {
-	w, err := s.client.Data()
+	text := s.client.Text
+	id, err := text.Cmd("DATA")
 	if err != nil {
-		return s.replyTo(ctx, "DATA", err)
-	}
-	if _, err := bytes.NewReader(message).WriteTo(w); err != nil {
 		return s.broken(ctx, "during DATA", err)
 	}
-	err = w.Close()
+	text.StartResponse(id)
+	defer text.EndResponse(id)
+	if _, _, err := text.ReadResponse(354); err != nil {
+		return s.replyTo(ctx, "DATA", err)
+	}
+	dots := text.DotWriter()
+	if _, err := dots.Write(message); err != nil {
+		return s.broken(ctx, "during DATA", err)
+	}
+	if err := dots.Close(); err != nil {
+		return s.broken(ctx, "before the end of DATA", err)
+	}
+	return s.confirmed(ctx)
+}
+
+// confirmed reads the reply to the final dot.
+func (s *session) confirmed(ctx context.Context) error {
+	_, _, err := s.client.Text.ReadResponse(2)
 	var reply *textproto.Error
 	switch {
 	case err == nil:
 		return nil
-	case s.conn.failed.Load():
-		return s.broken(ctx, "before the end of DATA", err)
-	case !errors.As(err, &reply) || reply.Code/100 == 3:
-		return s.unsure(ctx, err)
-	case reply.Code/100 == 2:
-		return nil
+	case errors.As(err, &reply) && reply.Code >= 400:
+		return s.replyTo(ctx, "DATA", err)
 	}
-	return s.replyTo(ctx, "DATA", err)
+	return s.unsure(ctx, err)
 }
 
 // quit says goodbye, without waiting long for the answer.

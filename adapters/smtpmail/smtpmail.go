@@ -160,9 +160,10 @@ func (m *Mailer) connected(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
+// drop closes the connection without a word: QUIT would end a mail that was cut short as if it were whole.
 func (m *Mailer) drop() {
 	if m.session != nil {
-		_ = m.session.conn.Close() // there is nothing on it that could be lost
+		_ = m.session.conn.Close()
 		m.session = nil
 	}
 }

@@ -2,8 +2,10 @@ package smtpmail_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -203,4 +205,80 @@ func TestUnencrypted(t *testing.T) {
 	c.UnencryptedAnywhere = true
 	_, err = smtpmail.New(c)
 	must(t, err)
+}
+
+func TestIdle(t *testing.T) {
+	s := newServer(t).start(t)
+	m := s.mailer(t)
+	for range 3 {
+		must(t, m.SendWelcome(t.Context(), ada()))
+		m.Age(9 * time.Second)
+	}
+	if len(s.conns) != 1 {
+		t.Errorf("%d connections while in use, want 1", len(s.conns))
+	}
+	m.Age(2 * time.Second)
+	must(t, m.SendWelcome(t.Context(), ada()))
+	if len(s.conns) != 2 {
+		t.Errorf("%d connections after a pause, want 2", len(s.conns))
+	}
+}
+
+func TestTLSFromTheFirstByte(t *testing.T) {
+	s := newServer(t)
+	s.wrap = func(l net.Listener) net.Listener { return tls.NewListener(l, s.smtp.TLSConfig) }
+	s.start(t)
+	must(t, s.mailer(t, func(c *smtpmail.Config) { c.Security = smtpmail.TLS }).SendWelcome(t.Context(), ada()))
+	if len(s.got()) != 1 {
+		t.Errorf("%d mails went, want 1", len(s.got()))
+	}
+}
+
+func TestOtherLetters(t *testing.T) {
+	for _, offered := range []bool{true, false} {
+		s := newServer(t)
+		s.smtp.EnableSMTPUTF8 = offered
+		m := s.start(t).mailer(t)
+		w := ada()
+		w.Email = "jörg@exämple.com"
+		err := m.SendWelcome(t.Context(), w)
+		if got, want := kindOf(err), map[bool]string{true: "sent", false: "refused"}[offered]; got != want {
+			t.Errorf("offered %v: %v", offered, err)
+		}
+		if !offered && !strings.Contains(err.Error(), "SMTPUTF8") {
+			t.Error(err)
+		}
+		must(t, m.SendWelcome(t.Context(), ada()))
+		if n := len(s.got()); len(s.conns) != 1 || offered != (n == 2) {
+			t.Errorf("offered %v: %d mails over %d connections", offered, n, len(s.conns))
+		}
+	}
+}
+
+// A host's own languages take the place of those built in, and so does its usual one.
+func TestOwnTemplates(t *testing.T) {
+	own := fstest.MapFS{}
+	for _, lang := range []string{"de", "fr"} {
+		own["welcome."+lang+".subject.txt"] = &fstest.MapFile{Data: []byte(lang + "\n")}
+		own["welcome."+lang+".txt"] = &fstest.MapFile{Data: []byte(`{{.Values.Get "title"}} {{.Link}}`)}
+		own["welcome."+lang+".html"] = &fstest.MapFile{Data: []byte(`<i>{{.Values.Get "title"}}</i><a href="{{.Link}}">{{.Link}}</a>`)}
+	}
+	s := newServer(t).start(t)
+	m := s.mailer(t, func(c *smtpmail.Config) { c.Templates = smtpmail.Templates{FS: own, Language: "fr"} })
+	for _, locale := range []string{"de-CH", "fr-CA", "en", ""} {
+		w := welcome(map[string]string{"title": "<Dr.>"})
+		w.Locale = locale
+		must(t, m.SendWelcome(t.Context(), w))
+	}
+	var subjects []string
+	for _, got := range s.got() {
+		p := parse(t, got)
+		subjects = append(subjects, p.subject)
+		if !strings.HasPrefix(p.text, "<Dr.> https://") || !strings.HasPrefix(p.html, "<i>&lt;Dr.&gt;</i>") {
+			t.Errorf("%s\n%s", p.text, p.html)
+		}
+	}
+	if want := []string{"de", "fr", "fr", "fr"}; !slices.Equal(subjects, want) {
+		t.Errorf("%q, want %q", subjects, want)
+	}
 }
