@@ -49,7 +49,7 @@ func WithPrefix(prefix string) StateOption { return func(s *State) { s.prefix = 
 func WithTenant(tenant string) StateOption { return func(s *State) { s.tenant = tenant } }
 
 // stateTables are the tables of a State, without the prefix.
-var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails"}
+var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats"}
 
 // NewState makes a State. It does not talk to the database, which belongs to the caller; the tables are made
 // by Migrate.
@@ -203,16 +203,18 @@ func (st *statement) one(ctx context.Context, q queryer, into ...any) (bool, err
 // Check tells whether the tables are there, and of this version. It is an error that says what to do
 // otherwise.
 func (s *State) Check(ctx context.Context) error {
+	var done int
 	var number sql.NullInt64
-	_, err := s.bound("SELECT MAX(number) FROM {migrations}").one(ctx, s.db, &number)
-	latest := int64(len(s.migrations()))
+	_, err := s.bound("SELECT COUNT(*), MAX(number) FROM {migrations}").one(ctx, s.db, &done, &number)
+	all := s.migrations()
+	latest := int64(all[len(all)-1].Number)
 	switch {
 	case err != nil:
 		return fmt.Errorf("sqlstore: the tables are not there, or cannot be read: call Migrate: %w", err)
-	case number.Int64 < latest:
-		return fmt.Errorf("sqlstore: the tables are of an older version (%d of %d): call Migrate", number.Int64, latest)
 	case number.Int64 > latest:
 		return fmt.Errorf("sqlstore: the tables are of a newer version (%d) than this program knows (%d): update the program", number.Int64, latest)
+	case done < len(all):
+		return fmt.Errorf("sqlstore: the tables are of an older version (%d, %d of %d migrations): call Migrate", number.Int64, done, len(all))
 	}
 	return nil
 }
