@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/usersync-go/usersync"
 )
@@ -193,9 +194,31 @@ func (f *Faults) Texter(texter usersync.Texter) usersync.Texter {
 	return faultyTexter{f, texter}
 }
 
-// License wraps a license checker.
+// License wraps a license checker. The result is a usersync.SeatReserver if checker is one, and a
+// usersync.SeatPools likewise.
 func (f *Faults) License(checker usersync.LicenseChecker) usersync.LicenseChecker {
-	return faultyLicense{f, checker}
+	license := faultyLicense{f, checker}
+	reserver, reserves := checker.(usersync.SeatReserver)
+	pools, divides := checker.(usersync.SeatPools)
+	switch {
+	case reserves && divides:
+		return struct {
+			faultyLicense
+			faultyReserver
+			faultyPools
+		}{license, faultyReserver{f, reserver}, faultyPools{f, pools}}
+	case reserves:
+		return struct {
+			faultyLicense
+			faultyReserver
+		}{license, faultyReserver{f, reserver}}
+	case divides:
+		return struct {
+			faultyLicense
+			faultyPools
+		}{license, faultyPools{f, pools}}
+	}
+	return license
 }
 
 // answer makes a call that has an answer; where the call fails there is none.
@@ -321,4 +344,28 @@ func (l faultyLicense) Seats(ctx context.Context) (usersync.Seats, error) {
 	return answer(ctx, l.faults, "LicenseChecker.Seats", func() (usersync.Seats, error) {
 		return l.checker.Seats(ctx)
 	}, func() {})
+}
+
+// faultyReserver is what a license has that can set seats aside.
+type faultyReserver struct {
+	faults   *Faults
+	reserver usersync.SeatReserver
+}
+
+func (r faultyReserver) ReserveSeats(ctx context.Context, holder string, seats []usersync.SeatHold, ttl time.Duration) error {
+	return r.faults.Call(ctx, "SeatReserver.ReserveSeats", func() error {
+		return r.reserver.ReserveSeats(ctx, holder, seats, ttl)
+	})
+}
+
+// faultyPools is what a license has that is divided.
+type faultyPools struct {
+	faults *Faults
+	pools  usersync.SeatPools
+}
+
+func (p faultyPools) PoolField() string { return p.pools.PoolField() }
+
+func (p faultyPools) Pools(ctx context.Context) (map[string]usersync.Seats, error) {
+	return answer(ctx, p.faults, "SeatPools.Pools", func() (map[string]usersync.Seats, error) { return p.pools.Pools(ctx) }, func() {})
 }

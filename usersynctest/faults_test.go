@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/adapters/seats"
 )
 
 func createUsers(names ...string) []usersync.Change {
@@ -109,7 +111,8 @@ func TestFaultsReachEveryCall(t *testing.T) {
 		struck = append(struck, f.Struck())
 	})
 	once := []string{"UserStore.FindUsers", "UserStore.WriteUsers", "BaselineStore.Load", "BaselineStore.Save",
-		"BaselineSearcher.InOtherBaselines", "Mailer.SendWelcome", "LicenseChecker.Seats", "own call"}
+		"BaselineSearcher.InOtherBaselines", "Mailer.SendWelcome", "LicenseChecker.Seats",
+		"SeatReserver.ReserveSeats", "SeatPools.Pools", "own call"}
 	if want := slices.Repeat(once, len(AllFaults())); !slices.Equal(struck, want) {
 		t.Errorf("struck %q, want %q", struck, want)
 	}
@@ -118,6 +121,7 @@ func TestFaultsReachEveryCall(t *testing.T) {
 func callEverything(ctx context.Context, f *Faults) error {
 	store := memory.New()
 	users, baselines := f.Users(store), f.Baselines(store.Baselines())
+	book := f.License(seats.NewBook(seats.NewPools("products", seats.Limits{Total: 1, Pools: map[string]int{"Alpha": 1}}, nobody)))
 	for _, call := range []func() error{
 		func() error { _, err := users.FindUsers(ctx, "userName", nil); return err },
 		func() error { _, err := users.WriteUsers(ctx, createUsers("a")); return err },
@@ -129,6 +133,8 @@ func callEverything(ctx context.Context, f *Faults) error {
 		},
 		func() error { return f.Mailer(memory.NewMailer()).SendWelcome(ctx, usersync.Welcome{}) },
 		func() error { _, err := f.License(memory.NewSeats(store, 1)).Seats(ctx); return err },
+		func() error { return book.(usersync.SeatReserver).ReserveSeats(ctx, "run-1", nil, time.Hour) },
+		func() error { _, err := book.(usersync.SeatPools).Pools(ctx); return err },
 		func() error { return f.Call(ctx, "own call", func() error { return nil }) },
 	} {
 		if err := call(); err != nil {
@@ -137,6 +143,9 @@ func callEverything(ctx context.Context, f *Faults) error {
 	}
 	return nil
 }
+
+// nobody uses a seat.
+func nobody(context.Context) (seats.Count, error) { return seats.Count{}, nil }
 
 func TestFaultsForwardOptionalInterfaces(t *testing.T) {
 	var plain usersync.BaselineStore = struct{ usersync.BaselineStore }{memory.NewBaselines()}

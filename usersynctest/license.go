@@ -6,7 +6,8 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-// TestLicenseChecker checks that a checker keeps the promises of usersync.LicenseChecker. open returns a
+// TestLicenseChecker checks that a checker keeps the promises of usersync.LicenseChecker, and those of
+// usersync.SeatReserver and usersync.SeatPools if it is one. open returns a
 // checker and a function that makes exactly that many seats used, for instance by adding and
 // deactivating users; it may be nil where a test cannot do that. Used seats may exceed the limit. open
 // releases them with t.Cleanup.
@@ -32,6 +33,31 @@ func licenseChecks() []check[*license] {
 		{"cancelled", "Once ctx is done Seats returns an error, or else the right answer: never zero seats" +
 			" without an error.", seatsCancelled},
 		{"concurrent", "Seats may be called concurrently.", seatsConcurrent},
+		{"Reserve/sets aside", "What is set aside is nobody else's. Who asks for more than limit less used less" +
+			" what is set aside for others gets a *usersync.SeatsError with both numbers.", reserveSetsAside},
+		{"Reserve/used seats", "Used seats cannot be set aside.", reserveUsed},
+		{"Reserve/replaces", "ReserveSeats replaces what was set aside for the holder before; doing it again" +
+			" changes nothing.", reserveReplaces},
+		{"Reserve/lets go", "No seats let go of all that the holder has, and of nothing that others have.",
+			reserveLetsGo},
+		{"Reserve/all or nothing", "With an error nothing is changed: what was set aside before still is.",
+			reserveAllOrNothing},
+		{"Reserve/less always succeeds", "A holder who asks for no more than is set aside for it by now is not" +
+			" refused, whatever has become of the license.", reserveLess},
+		{"Reserve/freeing", "Seats that the holder is about to free count as free for this holder and for nobody" +
+			" else. Once they are freed they stay set aside.", reserveFreeing},
+		{"Reserve/not freed", "A holder who has not freed what it was to free is refused as others are.",
+			reserveNotFreed},
+		{"Reserve/runs out", "After its ttl nothing is set aside any more: a dead run does not keep seats for ever.",
+			reserveRunsOut},
+		{"Reserve/is not used", "What is set aside is not counted as used.", reserveIsNotUsed},
+		{"Reserve/cancelled", "Once ctx is done ReserveSeats returns an error, or else has done it.", reserveCancelled},
+		{"Reserve/concurrent", "ReserveSeats may be called concurrently, and never sets the same seat aside for two.",
+			reserveConcurrent},
+		{"Pools/answers", "Pools returns the seats of each pool, and PoolField always the same name. Names differ by" +
+			" usersync.Fold.", poolsAnswer},
+		{"Pools/are set aside", "A seat of a pool is set aside like one of the license; the error names the pool.",
+			poolsReserve},
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/adapters/seats"
 )
 
 const seatLimit = 5
@@ -33,7 +34,7 @@ func counts(change func(s *usersync.Seats)) func(trial) *license {
 }
 
 func TestLicenseChecksFindDefects(t *testing.T) {
-	prove(t, licenseChecks(), counts(func(*usersync.Seats) {}), []defect[*license]{
+	prove(t, licenseChecks(), soundLicense(), append(reserveDefects(), []defect[*license]{
 		{"seats are counted down", []string{"answers"},
 			counts(func(s *usersync.Seats) { s.Used -= seatLimit })},
 		{"no answer", []string{"answers", "concurrent"},
@@ -84,7 +85,7 @@ func TestLicenseChecksFindDefects(t *testing.T) {
 					return usersync.Seats{Limit: seatLimit, Used: used()}, ctx.Err()
 				}
 			})},
-	})
+	}...))
 }
 
 func TestLicenseChecksKnowCapabilities(t *testing.T) {
@@ -94,9 +95,19 @@ func TestLicenseChecksKnowCapabilities(t *testing.T) {
 		}
 	}
 	passes(t, licenseChecks(), func(tr trial) *license { return &license{trial: tr, checker: fixed(5)} },
-		"skipped: the test cannot say how many seats are used")
+		"skipped: the test cannot say how many seats are used", withoutReserve, withoutPools)
 	passes(t, licenseChecks(), counts(func(s *usersync.Seats) { s.Limit = -1 }),
-		"skipped: the checker has no limit")
+		"skipped: the checker has no limit", withoutReserve, withoutPools)
 	passes(t, licenseChecks(), counts(func(s *usersync.Seats) { s.Limit = 1_000_000 }),
-		"skipped: the limit of 1000000 is too high to exceed in a test")
+		"skipped: the limit of 1000000 is too high to exceed in a test", withoutReserve, withoutPools)
+	passes(t, licenseChecks(), func(tr trial) *license {
+		l := soundLicense()(tr)
+		l.checker.(*bookOnTrial).SetLimits(seats.Limits{Total: 2})
+		return l
+	}, "skipped: to set seats aside in a test, 3 to 10,000 have to be free")
 }
+
+const (
+	withoutReserve = "skipped: the checker does not set seats aside"
+	withoutPools   = "skipped: the checker has no pools"
+)

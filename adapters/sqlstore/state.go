@@ -51,7 +51,7 @@ func WithPrefix(prefix string) StateOption { return func(s *State) { s.prefix = 
 func WithTenant(tenant string) StateOption { return func(s *State) { s.tenant = tenant } }
 
 // stateTables are the tables of a State, without the prefix.
-var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "tokens"}
+var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats", "tokens"}
 
 // NewState makes a State. It does not talk to the database, which belongs to the caller; the tables are made
 // by Migrate.
