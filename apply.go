@@ -45,6 +45,12 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 		return nil, nil, fmt.Errorf("usersync: waiting for the plan to be applied: %w", ctx.Err())
 	}
 	w := e.newJob(plan, opts)
+	var bad problems
+	validateAddresses("notify", w.opt.notify, &bad)
+	if err := bad.err("option"); err != nil {
+		<-plan.turn
+		return nil, nil, err
+	}
 	if run, err := w.hold(ctx); run != nil || err != nil {
 		<-plan.turn
 		return nil, run, err

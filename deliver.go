@@ -32,10 +32,12 @@ func (s *Service) RetryMail(ctx context.Context, key string) (Mail, error) {
 	}, MailQueued, MailFailed, MailUnknown, MailDropped)
 }
 
-// AbandonMail gives up a mail that was not sent, or of which it is not known; why is kept as its note. A mail
+// AbandonMail gives up a mail that was not sent, or of which it is not known; why is put before its note. A mail
 // that was sent, or is being sent, is an error that wraps ErrInvalid.
 func (s *Service) AbandonMail(ctx context.Context, key, why string) (Mail, error) {
-	return s.changeMail(ctx, key, func(m *Mail) { m.State, m.Note = MailDropped, why },
+	return s.changeMail(ctx, key, func(m *Mail) {
+		m.State, m.Note = MailDropped, strings.Trim(why+": "+m.Note, ": ")
+	},
 		MailQueued, MailFailed, MailUnknown, MailDropped)
 }
 
@@ -49,7 +51,7 @@ func (s *Service) changeMail(ctx context.Context, key string, change func(*Mail)
 		case key == "" || len(mails) == 0:
 			return Mail{}, fmt.Errorf("usersync: mail %q: %w", key, ErrNotFound)
 		case !slices.Contains(from, mails[0].State):
-			return Mail{}, fmt.Errorf("%w: mail %q is %s", ErrInvalid, key, mails[0].State)
+			return Mail{}, fmt.Errorf("%w: mail %q is %s, so that there is nothing to decide", ErrInvalid, key, mails[0].State)
 		}
 		m := mails[0]
 		change(&m)
@@ -64,9 +66,9 @@ func (s *Service) changeMail(ctx context.Context, key string, change func(*Mail)
 	}
 }
 
-// MailReport queues, for each address, a mail with what a run did (MessageReport) or the bad rows of a run or a
-// plan (MessageCorrections) as an attachment, which is made when the mail is sent; see DeliverMails. It needs a
-// Mailer that is a Messenger. The error is an *InvalidError that lists what is not an address.
+// MailReport queues, for each address, a mail with what a run did or a plan would do (MessageReport), or with the bad
+// rows of either (MessageCorrections), as an attachment, which is made when the mail is sent; see DeliverMails. Every
+// call queues mails of its own. It needs a Mailer that is a Messenger. The error is an *InvalidError that lists what is not an address.
 func (s *Service) MailReport(ctx context.Context, id string, kind MessageKind, to ...string) ([]Mail, error) {
 	var bad problems
 	oneOf("kind", kind, &bad, MessageReport, MessageCorrections)

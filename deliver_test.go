@@ -161,7 +161,7 @@ func TestMailDecisions(t *testing.T) {
 	require.Equal(t, usersync.MailQueued, again.State)
 	gone, err := b.svc.AbandonMail(ctx, mails[1].Key, "Bert has called")
 	require.NoError(t, err)
-	require.Equal(t, "Bert has called", gone.Note)
+	require.Equal(t, "Bert has called: "+mails[1].Note, gone.Note)
 	require.Equal(t, usersync.Delivery{Sent: 1}, b.deliver())
 	require.Equal(t, map[usersync.MailState]int{usersync.MailSent: 1, usersync.MailDropped: 1}, b.states())
 
@@ -376,4 +376,25 @@ func TestDeliverPanic(t *testing.T) {
 	mails, err := b.svc.Mails(t.Context(), usersync.MailQuery{})
 	require.NoError(t, err)
 	require.Contains(t, mails[0].Note, "out of stamps")
+}
+
+// What cannot be an address is refused before anything is written, and a domain that cannot be one at once.
+func TestMailOptions(t *testing.T) {
+	b := welcoming(t, &post{})
+	plan := b.preview("anna")
+	_, err := b.svc.Apply(t.Context(), plan.ID, usersync.Notify("ops@example.com", "ops@example.com\r\nBcc: eve@example.com"))
+	var invalid *usersync.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Len(t, invalid.Problems, 1)
+	require.Equal(t, "notify[1]", invalid.Problems[0].Path)
+	require.Empty(t, b.store.Users())
+	b.apply(plan)
+
+	for _, domain := range []string{"@partner.example", "partner.example.", "*.partner.example", "https://partner.example", "a b", ""} {
+		_, err := usersync.NewService(b.store, b.state.Stores(), usersync.WithSSODomains("good.example", domain))
+		require.ErrorIs(t, err, usersync.ErrInvalid, domain)
+	}
+	_, err = usersync.NewService(b.store, b.state.Stores(), usersync.WithMailRetries(usersync.Retries{}), usersync.WithMailTime(-1))
+	require.ErrorAs(t, err, &invalid)
+	require.Len(t, invalid.Problems, 2)
 }

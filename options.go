@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -60,7 +61,7 @@ func WithTexter(t Texter) Option { return func(o *options) { o.texter = t } }
 
 // WithSSODomains names domains whose users sign in elsewhere, for stores that cannot tell ([User.SSO]): users
 // whose address is there are not invited. "example.com" is that domain alone, ".example.com" all domains below
-// it. Unicode and punycode (RFC 5891) are the same.
+// it. Unicode and punycode (RFC 5891) are the same. Whoever calls DeliverMails needs the same domains.
 func WithSSODomains(domains ...string) Option { return func(o *options) { o.elsewhere = domains } }
 
 // WithMailRetries sets how often a mail is tried. It matters only with WithRuns.
@@ -259,6 +260,11 @@ func (o options) validate() error {
 	}
 	if o.retries.Tries < 1 || o.retries.First <= 0 || o.retries.Longest < o.retries.First {
 		bad.add("mail retries", "needs 1 try or more, and times that are positive and not shrinking")
+	}
+	for _, domain := range o.elsewhere {
+		if name := strings.TrimPrefix(domain, "."); !isEmail("a@" + name) {
+			bad.add("SSO domains", "%q is not a domain: write example.com, or .example.com for all below it", domain)
+		}
 	}
 	if o.mailTime <= 0 {
 		bad.add("mail time", "must be positive")

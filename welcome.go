@@ -3,6 +3,7 @@ package usersync
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 )
 
@@ -138,11 +139,14 @@ func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User
 	}
 	failed, panicked := w.invite(ctx, i.kind, w.letter(i.kind, w.run.ID, u))
 	if panicked != nil {
-		w.notMailed(i, "the mailer panicked, so that it is not known")
-		return panicked
+		w.notMailed(i, "the mailer panicked, so that it is not known whether the mail was sent")
+		failed = fmt.Errorf("%w: %w", ErrMailUnsure, panicked)
 	}
 	ctx, cancel := lasting(ctx) // what was sent must be told, also if ctx is done by now
 	defer cancel()
+	if panicked != nil {
+		return errors.Join(panicked, w.moveMail(ctx, w.afterTry(w.mailbox[key], failed), MailSending))
+	}
 	if failed == nil {
 		w.countMail()
 	}

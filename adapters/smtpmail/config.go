@@ -54,7 +54,7 @@ type Config struct {
 	Timeout time.Duration // for one mail, connecting included; 0 means 30 s
 	Rate    float64       // mails per second at most, 0 for no limit
 
-	// Link makes the link with which w.User sets a password: an absolute https URL. It is called for every try to
+	// Link makes the link with which w.User sets a password: an absolute https URL, or http of this machine. It is called for every try to
 	// send, concurrently for different runs. Its error means that the mail is not sent and may be tried again. The
 	// address of the product belongs in the host's own configuration: one that is taken from a request lets
 	// whoever made the request choose where the links lead.

@@ -30,7 +30,7 @@ func (m *Mailer) link(ctx context.Context, w usersync.Welcome) (string, error) {
 		return "", fmt.Errorf("smtpmail: no link could be made, nothing was sent: %w", err)
 	}
 	u, err := url.Parse(link)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.ContainsFunc(link, notInAddress) {
+	if err != nil || u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())) || u.Host == "" || u.User != nil || strings.ContainsFunc(link, notInAddress) {
 		return "", again("the link is not an absolute https address, nothing was sent: see Config.Link")
 	}
 	return link, nil
