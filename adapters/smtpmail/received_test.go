@@ -97,6 +97,7 @@ func TestWhatArrives(t *testing.T) {
 		{"en-GB", "Ada", "Byron", "Ada Byron", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"de_AT", "Jörg", "Groß", "Jörg Groß", "Willkommen bei Prodükt", `lang="de" dir="ltr"`},
 		{"ru-RU", "Анна", "Ахматова", "Анна Ахматова", "Добро пожаловать в Prodükt", `lang="ru" dir="ltr"`},
+		{"zh-TW", "", "王小明", "王小明", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"uk", "Леся", "", "Леся", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"zh-CN", "", "王小明", "王小明", "欢迎使用 Prodükt", `lang="zh" dir="ltr"`},
 		{"ar-EG", "محمد", "صلاح", "محمد صلاح", "مرحبًا بك في Prodükt", `lang="ar" dir="rtl"`},

@@ -111,6 +111,12 @@ func (m *Mailer) Close() error {
 	return err
 }
 
+// String names the server and has no password.
+func (m *Mailer) String() string { return m.config.String() }
+
+// GoString is String.
+func (m *Mailer) GoString() string { return m.config.String() }
+
 func (m *Mailer) release() { m.turn <- struct{}{} }
 
 // send waits for its turn and sends a mail.
