@@ -46,7 +46,7 @@ type Set struct {
 
 // Welcome is the data of the template of a welcome mail.
 type Welcome struct {
-	Name     string // first and last name, or the user name, "" if there is none of them
+	Name     string // first and last name, in the order of their script, or the user name, "" if there is none
 	UserName string
 	Email    string
 	Link     string // sets the password
