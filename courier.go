@@ -21,7 +21,7 @@ import (
 // canSend tells whether there is somebody to send that kind of message, and an address to send it to.
 func (p *Previewer) canSend(kind MessageKind) bool {
 	switch kind {
-	case MessageWelcome:
+	case MessageWelcome, "": // kept before there were kinds
 		return p.mailer != nil && p.schema.email >= 0
 	case MessageText:
 		return p.texter != nil && p.schema.phone >= 0

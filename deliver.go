@@ -128,7 +128,7 @@ func (s *Service) DeliverMails(ctx context.Context) (Delivery, error) {
 	due := s.eng.now()
 	for {
 		mails, err := s.Mails(ctx, MailQuery{States: []MailState{MailQueued, MailSending}, Due: due,
-			Skip: d.Waiting, Limit: s.eng.batch})
+			Skip: d.Waiting, Limit: min(s.eng.batch, mailChunk)})
 		if err != nil || len(mails) == 0 {
 			return d.Delivery, err
 		}
@@ -177,9 +177,11 @@ func (d *delivering) one(ctx context.Context, m Mail, u *User) error {
 		d.Waiting++
 		return nil
 	}
-	why := ""
+	why, send := "", d.invitation(&m, u)
 	if m.UserID != "" {
 		why = d.eng.unwelcome(m.Kind, u)
+	} else {
+		send = d.messageOf(ctx, &m)
 	}
 	next := d.eng.taken(m, why, 0)
 	if err := d.move(ctx, next, m.State); err != nil {
@@ -192,12 +194,12 @@ func (d *delivering) one(ctx context.Context, m Mail, u *User) error {
 		d.count(next.State)
 		return nil
 	}
-	return d.try(ctx, next, u)
+	return d.try(ctx, next, send)
 }
 
 // try sends a mail that was taken.
-func (d *delivering) try(ctx context.Context, m Mail, u *User) error {
-	failed, panicked := d.give(ctx, m, u)
+func (d *delivering) try(ctx context.Context, m Mail, send sending) error {
+	failed, panicked := send(ctx)
 	if panicked != nil {
 		failed = fmt.Errorf("%w: %w", ErrMailUnsure, panicked)
 	}
@@ -214,19 +216,27 @@ func (d *delivering) try(ctx context.Context, m Mail, u *User) error {
 	return err
 }
 
-// give hands a mail to who sends it.
-func (d *delivering) give(ctx context.Context, m Mail, u *User) (failed, panicked error) {
-	if m.UserID != "" {
+// sending gives a mail to who sends it. A panic is told apart from a refusal.
+type sending func(context.Context) (failed, panicked error)
+
+func (d *delivering) invitation(m *Mail, u *User) sending {
+	return func(ctx context.Context) (failed, panicked error) {
 		return d.eng.invite(ctx, m.Kind, d.eng.letter(m.Kind, m.RunID, u))
 	}
-	message, err := d.message(ctx, &m)
-	if err != nil {
-		return err, nil
+}
+
+// messageOf makes the message now, before the mail is taken: however long that takes, nobody is kept waiting.
+func (d *delivering) messageOf(ctx context.Context, m *Mail) sending {
+	message, err := d.message(ctx, m)
+	return func(ctx context.Context) (failed, panicked error) {
+		if err != nil {
+			return err, nil
+		}
+		ctx, cancel := context.WithTimeout(ctx, d.eng.mailTime)
+		defer cancel()
+		defer calling("Messenger.SendMessage", &panicked)
+		return d.eng.mailer.(Messenger).SendMessage(ctx, message), nil // canSend has looked
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.eng.mailTime)
-	defer cancel()
-	defer calling("Messenger.SendMessage", &panicked)
-	return d.eng.mailer.(Messenger).SendMessage(ctx, message), nil // canSend has looked
 }
 
 // message makes a message with what it carries.

@@ -94,15 +94,21 @@ func (w *applyJob) moveMail(ctx context.Context, m Mail, from MailState) error {
 	if w.ledger == nil || m.Key == "" {
 		return nil
 	}
-	err := w.stores.moveMail(ctx, m, from)
-	switch {
-	case from == MailSending && errors.Is(err, ErrEdited):
-		return fmt.Errorf("writing the outbox: %w", ErrLeaseLost) // only who has taken the run over does that
-	case err != nil:
+	if err := w.stores.moveMail(ctx, m, from); err != nil {
 		return fmt.Errorf("writing the outbox: %w", err)
 	}
 	w.mailbox[m.Key] = m
 	return nil
+}
+
+// tried stores what became of a mail that was tried. Where that took so long that another has seen to the mail, it
+// stays as it is there.
+func (w *applyJob) tried(ctx context.Context, m Mail) error {
+	err := w.moveMail(ctx, m, MailSending)
+	if errors.Is(err, ErrEdited) || errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	return err
 }
 
 func (s *Stores) moveMail(ctx context.Context, m Mail, from MailState) (err error) {

@@ -61,6 +61,7 @@ func (e *Engine) claimAgain(ctx context.Context, l *ledger, runID string, opts [
 	l.number = l.past.last
 	w := e.newJob(plan, opts)
 	w.ledger = l
+	w.seating.asked = w.license.reserver != nil // by the process before
 	w.goOn(rec)
 	plan.turn <- struct{}{}
 	plan.setRun(w.run)

@@ -408,6 +408,11 @@ func (w *applyJob) letGoSeats(ctx context.Context, why error) {
 	}
 	lasts, cancel := lasting(ctx)
 	defer cancel()
+	if w.ledger != nil && !w.ledger.ended {
+		if _, err := w.ledger.renew(lasts); errors.Is(err, ErrLeaseLost) {
+			return
+		}
+	}
 	if err := w.reserveSeats(lasts, w.run.ID, nil); err != nil {
 		w.log.WarnContext(ctx, "usersync: seats could not be let go, and run out", "config", w.plan.cfg.ID, "run", w.run.ID,
 			"error", loggable(err))

@@ -26,7 +26,7 @@ func (w *applyJob) mail(ctx context.Context) error {
 	total := len(created)
 	w.progressed(ctx, StageMail, 0, total)
 	for done := 0; len(created) > 0; {
-		n := min(w.batch, len(created))
+		n := min(w.batch, mailChunk, len(created))
 		if err := w.mailBatch(ctx, created[:n], ways); err != nil {
 			return err
 		}
@@ -36,17 +36,24 @@ func (w *applyJob) mail(ctx context.Context) error {
 	return nil
 }
 
+// mailChunk is for how many mails users are read at once: few, so that they are read shortly before.
+const mailChunk = 20
+
 // ways are how this run invites new users.
 func (w *applyJob) ways() []MessageKind {
 	var out []MessageKind
-	if chosen(w.opt.mail, w.plan.cfg.WelcomeMail) && w.canSend(MessageWelcome) {
+	if chosen(w.opt.mail, w.plan.cfg.WelcomeMail) && w.invites(MessageWelcome) {
 		out = append(out, MessageWelcome)
 	}
-	if chosen(w.opt.text, w.plan.cfg.WelcomeText) && w.canSend(MessageText) {
+	if chosen(w.opt.text, w.plan.cfg.WelcomeText) && w.invites(MessageText) {
 		out = append(out, MessageText)
 	}
 	return out
 }
+
+// invites tells whether a run that is to send that kind of invitation does. One that had somebody to send it when
+// it began goes on to queue it where there is nobody.
+func (w *applyJob) invites(kind MessageKind) bool { return w.canSend(kind) || w.goesOn() }
 
 // chosen is what a run says, or otherwise its configuration.
 func chosen(run *bool, config bool) bool {
@@ -134,6 +141,10 @@ func (w *applyJob) unreadable(entries []int32, ways []MessageKind) {
 // a user who is gone.
 func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User) error {
 	key := invitationKey(i.kind, w.run.ID, id)
+	if !w.canSend(i.kind) {
+		w.notMailed(i, "nobody here can send it (it stays in the outbox)")
+		return nil
+	}
 	if send, err := w.takeMail(ctx, i, key, w.unwelcome(i.kind, u)); !send || err != nil {
 		return err
 	}
@@ -145,7 +156,7 @@ func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User
 	ctx, cancel := lasting(ctx) // what was sent must be told, also if ctx is done by now
 	defer cancel()
 	if panicked != nil {
-		return errors.Join(panicked, w.moveMail(ctx, w.afterTry(w.mailbox[key], failed), MailSending))
+		return errors.Join(panicked, w.tried(ctx, w.afterTry(w.mailbox[key], failed)))
 	}
 	if failed == nil {
 		w.countMail()
@@ -157,7 +168,7 @@ func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User
 	} else if failed != nil {
 		w.notMailed(i, failed.Error())
 	}
-	return w.moveMail(ctx, next, MailSending)
+	return w.tried(ctx, next)
 }
 
 func (w *applyJob) countMail() {

@@ -2,12 +2,14 @@ package integration
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -34,7 +36,7 @@ const mailUser, mailPassword = "product", "correct horse"
 type mailServer struct {
 	port  int
 	roots *x509.CertPool
-	lines *bufio.Scanner
+	lines chan string
 
 	certificate []byte // PEM
 }
@@ -63,16 +65,29 @@ func newMailServer(tb testing.TB) *mailServer {
 	stdout, err := cmd.StdoutPipe()
 	must(tb, err)
 	must(tb, cmd.Start())
+	s.lines = make(chan string, 1000)
+	done := make(chan struct{})
+	go func() { // the server is not to wait for whoever reads what it wrote
+		defer close(done)
+		s.read(stdout)
+	}()
 	tb.Cleanup(func() {
 		_ = stdin.Close()
-		_, _ = io.Copy(io.Discard, stdout)
+		<-done
 		_ = cmd.Wait()
 	})
-	s.lines = bufio.NewScanner(stdout)
-	s.lines.Buffer(nil, 16<<20)
 	s.port, err = strconv.Atoi(s.line(tb))
 	must(tb, err)
 	return s
+}
+
+func (s *mailServer) read(from io.Reader) {
+	defer close(s.lines)
+	scanner := bufio.NewScanner(from)
+	scanner.Buffer(nil, 16<<20)
+	for scanner.Scan() {
+		s.lines <- scanner.Text()
+	}
 }
 
 // pythonWithServer is a Python that has aiosmtpd. Debian's does not see what other Pythons have, and they not what
@@ -89,10 +104,11 @@ func pythonWithServer(tb testing.TB) string {
 
 func (s *mailServer) line(tb testing.TB) string {
 	tb.Helper()
-	if !s.lines.Scan() {
-		tb.Fatalf("the mail server has ended: %v", s.lines.Err())
+	text, ok := <-s.lines
+	if !ok {
+		tb.Fatal("the mail server has ended")
 	}
-	return s.lines.Text()
+	return text
 }
 
 // next is the next mail that has come.
@@ -216,5 +232,26 @@ func TestMailServerRefuses(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A report goes as it is, with all its bytes.
+func TestMailServerReport(t *testing.T) {
+	s := newMailServer(t)
+	report := make([]byte, 300_000)
+	_, _ = rand.Read(report)
+	must(t, s.mailer(t, func(*smtpmail.Config) {}).SendMessage(t.Context(), usersync.Message{
+		Kind: usersync.MessageReport, To: "boss@example.com", IdempotencyKey: "k",
+		Run: usersync.RunRecord{ID: "run-1", ConfigName: "Staff", Status: usersync.RunSucceeded},
+		Attachments: []usersync.Attachment{{Name: "report.xlsx", Data: report,
+			Type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}},
+	}))
+	got := s.next(t)
+	_, part, found := strings.Cut(got.Text, `filename="report.xlsx"`)
+	_, encoded, _ := strings.Cut(part, "\r\n\r\n")
+	encoded, _, _ = strings.Cut(encoded, "\r\n--")
+	data, err := base64.StdEncoding.DecodeString(strings.ReplaceAll(encoded, "\r\n", ""))
+	if !found || err != nil || !bytes.Equal(data, report) {
+		t.Errorf("the report arrived as %d bytes, %v", len(data), err)
 	}
 }

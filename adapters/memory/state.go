@@ -235,5 +235,6 @@ func (b *Baselines) remove(configID string) {
 
 func copyConfig(cfg usersync.Config) usersync.Config {
 	cfg.Rules, cfg.Defaults, cfg.Columns = maps.Clone(cfg.Rules), maps.Clone(cfg.Defaults), maps.Clone(cfg.Columns)
+	cfg.Notify = slices.Clone(cfg.Notify)
 	return cfg
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/mail"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,14 @@ type Config struct {
 
 	Templates Templates // the zero Templates are those that are built in
 }
+
+// String names the server and has no password. It is what is printed of a Config.
+func (c Config) String() string {
+	return fmt.Sprintf("mail by %s (%s), from %s", net.JoinHostPort(c.Host, strconv.Itoa(c.Port)), c.Security, c.From.Address)
+}
+
+// GoString is String.
+func (c Config) GoString() string { return c.String() }
 
 // problems collects what is wrong, to report all of it at once.
 type problems []usersync.Problem

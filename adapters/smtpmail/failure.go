@@ -50,6 +50,16 @@ func (s *session) replyTo(ctx context.Context, command string, err error) error 
 	return again("the server does not take the mail now, at %s: %s", command, s.said(reply))
 }
 
+// replyToSender is the failure of MAIL: what the server does not take there is the sender, which is the same for all
+// mails, so that none of them is given up.
+func (s *session) replyToSender(ctx context.Context, err error) error {
+	var reply *textproto.Error
+	if !errors.As(err, &reply) || reply.Code < 500 || isAboutSession(reply.Code) {
+		return s.replyTo(ctx, "MAIL", err)
+	}
+	return again("the server does not take mails of this sender, at MAIL: %s; check From, user and password", s.said(reply))
+}
+
 // isAboutSession tells replies that are not about the mail: a sign-in is missing (RFC 4954, 6), or the command
 // does not go here (RFC 5321, 4.2.2), which is how some servers say the same.
 func isAboutSession(code int) bool {

@@ -10,7 +10,9 @@ import (
 	"mime"
 	"net/mail"
 	"net/url"
+	"path"
 	"strings"
+	"unicode"
 
 	gomail "github.com/wneessen/go-mail"
 
@@ -45,6 +47,11 @@ func secretLink(link string) []string {
 	secrets := []string{link, u.RequestURI()}
 	if u.RequestURI() == "/" {
 		secrets = secrets[:1]
+	}
+	for _, part := range []string{u.Fragment, path.Base(u.Path)} {
+		if len(part) >= 16 { // a token, and not a word
+			secrets = append(secrets, part)
+		}
 	}
 	for _, values := range u.Query() {
 		secrets = append(secrets, values...)
@@ -89,13 +96,22 @@ func names(msg usersync.Message) []string {
 	return names
 }
 
-// nameOf is how to call a user, by what there is.
+// nameOf is how to call a user, by what there is. Chinese, Japanese and Korean names have the family first.
 func nameOf(v usersync.Values) string {
-	full := strings.TrimSpace(v.Get("firstName") + " " + v.Get("lastName"))
-	if full == "" {
+	first, last := strings.TrimSpace(v.Get("firstName")), strings.TrimSpace(v.Get("lastName"))
+	switch {
+	case first == "" && last == "":
 		return v.Get("userName")
+	case isEastAsian(first) && isEastAsian(last):
+		return last + first
 	}
-	return full
+	return strings.TrimSpace(first + " " + last)
+}
+
+func isEastAsian(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana)
+	})
 }
 
 // compose makes the mail as it is sent.

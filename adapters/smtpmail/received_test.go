@@ -97,6 +97,8 @@ func TestWhatArrives(t *testing.T) {
 		{"en-GB", "Ada", "Byron", "Ada Byron", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"de_AT", "Jörg", "Groß", "Jörg Groß", "Willkommen bei Prodükt", `lang="de" dir="ltr"`},
 		{"ru-RU", "Анна", "Ахматова", "Анна Ахматова", "Добро пожаловать в Prodükt", `lang="ru" dir="ltr"`},
+		{"zh-Hans", "小明", "王", "王小明", "欢迎使用 Prodükt", `lang="zh" dir="ltr"`},
+		{"zh-TW", "", "王小明", "王小明", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"uk", "Леся", "", "Леся", "Welcome to Prodükt", `lang="en" dir="ltr"`},
 		{"zh-CN", "", "王小明", "王小明", "欢迎使用 Prodükt", `lang="zh" dir="ltr"`},
 		{"ar-EG", "محمد", "صلاح", "محمد صلاح", "مرحبًا بك في Prodükt", `lang="ar" dir="rtl"`},
@@ -118,7 +120,8 @@ func TestWhatArrives(t *testing.T) {
 			if !strings.Contains(p.text, "\n"+link+"\n") || !strings.Contains(p.html, `href="`+link+`"`) {
 				t.Errorf("no link:\n%s\n%s", p.text, p.html)
 			}
-			if !strings.Contains(p.html, tt.dir) || !strings.Contains(p.text, "<in ") || !strings.Contains(p.html, "&lt;in ") {
+			if !strings.Contains(p.html, tt.dir) || !strings.Contains(p.text, "<in ") ||
+				!strings.Contains(p.html, "&lt;in ") {
 				t.Errorf("HTML:\n%s", p.html)
 			}
 			checkHeader(t, p, "run-1/u1")

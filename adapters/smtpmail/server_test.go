@@ -138,17 +138,41 @@ func (s *session) AuthMechanisms() []string {
 	return []string{sasl.Plain}
 }
 
-func (s *session) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, user, pass string) error {
-		if s.server.auth != nil {
-			return s.server.auth()
-		}
-		s.signed = user == "product" && pass == password
-		if !s.signed {
-			return smtp.ErrAuthFailed
-		}
-		return nil
-	}), nil
+func (s *session) Auth(mechanism string) (sasl.Server, error) {
+	if mechanism == "LOGIN" {
+		return &login{check: s.check}, nil
+	}
+	return sasl.NewPlainServer(func(_, user, pass string) error { return s.check(user, pass) }), nil
+}
+
+func (s *session) check(user, pass string) error {
+	if s.server.auth != nil {
+		return s.server.auth()
+	}
+	s.signed = user == "product" && pass == password
+	if !s.signed {
+		return smtp.ErrAuthFailed
+	}
+	return nil
+}
+
+// login is the mechanism LOGIN: the server asks for one and then for the other.
+type login struct {
+	check func(user, pass string) error
+	asked int
+	user  string
+}
+
+func (l *login) Next(response []byte) ([]byte, bool, error) {
+	l.asked++
+	switch l.asked {
+	case 1:
+		return []byte("Username:"), false, nil
+	case 2:
+		l.user = string(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.check(l.user, string(response))
 }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {

@@ -186,7 +186,7 @@ func (s *session) send(ctx context.Context, e envelope) error {
 	}
 	s.client.SkipSMTPUTF8(isASCII(e.to))
 	if err := s.client.Mail("<" + e.from + ">"); err != nil {
-		return s.replyTo(ctx, "MAIL", err)
+		return s.replyToSender(ctx, err)
 	}
 	if err := s.client.Rcpt("<" + e.to + ">"); err != nil {
 		return s.replyTo(ctx, "RCPT", err)

@@ -18,7 +18,7 @@
 //
 // What an error means:
 //
-//	reply 5xx to MAIL, RCPT or DATA; no address     usersync.ErrMailRefused: not tried again
+//	reply 5xx to RCPT or DATA; no address           usersync.ErrMailRefused: not tried again
 //	broken between the final dot and the reply      usersync.ErrMailUnsure: a person decides
 //	anything else                                   not sent, may be tried again
 //
@@ -110,6 +110,12 @@ func (m *Mailer) Close() error {
 	m.session = nil
 	return err
 }
+
+// String names the server and has no password.
+func (m *Mailer) String() string { return m.config.String() }
+
+// GoString is String.
+func (m *Mailer) GoString() string { return m.config.String() }
 
 func (m *Mailer) release() { m.turn <- struct{}{} }
 

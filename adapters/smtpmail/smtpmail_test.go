@@ -44,8 +44,9 @@ func TestOneConnection(t *testing.T) {
 		if i%5 == 4 {
 			w.Email = "bad@example.com"
 		}
-		if got, want := kindOf(m.SendWelcome(t.Context(), w)), map[bool]string{true: "refused", false: "sent"}[i%5 == 4]; got != want {
-			t.Fatalf("mail %d: %s, want %s", i, got, want)
+		err := m.SendWelcome(t.Context(), w)
+		if want := map[bool]string{true: "refused", false: "sent"}[i%5 == 4]; kindOf(err) != want {
+			t.Fatalf("mail %d: %v, want %s", i, err, want)
 		}
 	}
 	if len(s.conns) != 1 || len(s.got()) != 40 {
@@ -258,10 +259,11 @@ func TestOtherLetters(t *testing.T) {
 // A host's own languages take the place of those built in, and so does its usual one.
 func TestOwnTemplates(t *testing.T) {
 	own := fstest.MapFS{}
+	html := `<i>{{.Values.Get "title"}}</i><a href="{{.Link}}">{{.Link}}</a>`
 	for _, lang := range []string{"de", "fr"} {
 		own["welcome."+lang+".subject.txt"] = &fstest.MapFile{Data: []byte(lang + "\n")}
 		own["welcome."+lang+".txt"] = &fstest.MapFile{Data: []byte(`{{.Values.Get "title"}} {{.Link}}`)}
-		own["welcome."+lang+".html"] = &fstest.MapFile{Data: []byte(`<i>{{.Values.Get "title"}}</i><a href="{{.Link}}">{{.Link}}</a>`)}
+		own["welcome."+lang+".html"] = &fstest.MapFile{Data: []byte(html)}
 	}
 	s := newServer(t).start(t)
 	m := s.mailer(t, func(c *smtpmail.Config) { c.Templates = smtpmail.Templates{FS: own, Language: "fr"} })
@@ -280,5 +282,25 @@ func TestOwnTemplates(t *testing.T) {
 	}
 	if want := []string{"de", "fr", "fr", "fr"}; !slices.Equal(subjects, want) {
 		t.Errorf("%q, want %q", subjects, want)
+	}
+}
+
+func TestSignIn(t *testing.T) {
+	for _, mechanisms := range [][]string{{"LOGIN"}, {"PLAIN"}, {"LOGIN", "PLAIN", "GSSAPI"}} {
+		s := newServer(t)
+		s.mechanisms = mechanisms
+		must(t, s.start(t).mailer(t).SendWelcome(t.Context(), ada()))
+		if len(s.got()) != 1 {
+			t.Errorf("%v: %d mails", mechanisms, len(s.got()))
+		}
+	}
+}
+
+func TestPrintsNoPassword(t *testing.T) {
+	s := newServer(t).start(t)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(format+format, s.mailer(t), s.config()); strings.Contains(text, password) {
+			t.Errorf("%s: %s", format, text)
+		}
 	}
 }

@@ -31,8 +31,9 @@ type Templates struct {
 	FS fs.FS
 	// Welcome are parsed texts of the welcome mail, beside those of FS.
 	Welcome []Set
-	// Language is used where that of the user is not known or has no text, "" for "en". It is the one of the
-	// messages. There must be a welcome text for it.
+	// Language is used where that of the user is not known or has no text, "" for "en". A text of a language that
+	// is only related does not count: who reads Ukrainian does not get Russian, nor who reads traditional Chinese the
+	// simplified. It is the language of the messages as well. There must be a welcome text for it.
 	Language string
 }
 
@@ -45,7 +46,7 @@ type Set struct {
 
 // Welcome is the data of the template of a welcome mail.
 type Welcome struct {
-	Name     string // first and last name, or the user name, "" if there is none of them
+	Name     string // first and last name, in the order of their script, or the user name, "" if there is none
 	UserName string
 	Email    string
 	Link     string // sets the password

@@ -15,8 +15,19 @@ func (s *State) Append(ctx context.Context, l usersync.Lease, e usersync.Journal
 	err := s.change(ctx, func(tx *sql.Tx) error { return s.appendEntry(ctx, tx, l, e) })
 	if s.dialect.isDuplicate(err) {
 		err = fmt.Errorf("entry %d is %w: %w", e.Number, usersync.ErrDuplicate, err)
+		if lost := s.stillHolds(ctx, l); lost != nil { // its mails may be there of who has taken the run over
+			err = lost
+		}
 	}
 	return told("writing the journal", err)
+}
+
+// stillHolds looks whether a lease is held.
+func (s *State) stillHolds(ctx context.Context, l usersync.Lease) error {
+	return s.change(ctx, func(tx *sql.Tx) error {
+		_, err := s.requireLease(ctx, tx, l)
+		return err
+	})
 }
 
 // appendEntry holds the lease's row only for a moment: whoever renews it waits for the transaction.
@@ -122,7 +133,7 @@ func (s *State) Mails(ctx context.Context, q usersync.MailQuery) (out []usersync
 		st.add(" AND due <= ")
 		st.bind(millis(q.Due))
 	}
-	st.add(" ORDER BY queued, run_id, position")
+	st.add(" ORDER BY queued, run_id, position, mail_key")
 	st.window(q.Skip, q.Limit)
 	err = st.query(ctx, s.db, func(cells []sql.RawBytes) error {
 		var m usersync.Mail

@@ -160,7 +160,7 @@ func (a *app) ended(run *usersync.Run, err error, files *reports) error {
 func (a *app) resume(f *flag.FlagSet) func(context.Context, []string) error {
 	p := a.place(f)
 	files := addReports(f)
-	noMails := f.Bool("no-mails", false, "go on with a run that sends welcome mails, and send none")
+	noMails := f.Bool("no-mails", false, "go on with a run that sends welcome mails, which stay queued for the product")
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "run")
 		if err == nil {
