@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -219,15 +220,13 @@ type SeatsError struct {
 	// Available is the limit less what is used and what is set aside for others; negative when that is more
 	// than there are.
 	Available int
-	Undo      bool // it is not a file that needs them: the plan takes a run back
+	// Taker is who needs them, for the text: "the undo" for a plan that takes a run back, "" for a file.
+	Taker string
 }
 
 // Error gives both numbers.
 func (e *SeatsError) Error() string {
-	who, of := "the file", ""
-	if e.Undo {
-		who = "the undo"
-	}
+	who, of := cmp.Or(e.Taker, "the file"), ""
 	if e.Pool != "" {
 		of = fmt.Sprintf(" of %q", e.Pool)
 	}

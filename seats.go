@@ -259,7 +259,7 @@ func (p *Plan) short() []error {
 	}
 	var out []error
 	for _, short := range p.demands().allShort(*p.Seats, p.pools) {
-		short.Undo = p.Undoes != ""
+		short.Taker = p.takesSeats()
 		out = append(out, short)
 	}
 	return out
@@ -354,7 +354,12 @@ func (w *applyJob) take(steps []step) bool {
 // askSeats sets the seats aside that the run still takes, or counts those that there are.
 func (w *applyJob) askSeats(ctx context.Context) error {
 	if w.license.reserver != nil {
-		return w.forUndo(w.holdSeats(ctx, w.seating.demands.holds()))
+		err := w.holdSeats(ctx, w.seating.demands.holds())
+		var short *SeatsError
+		if errors.As(err, &short) {
+			short.Taker = w.plan.takesSeats()
+		}
+		return err
 	}
 	seats, err := w.seats(ctx)
 	if err != nil {
@@ -366,21 +371,21 @@ func (w *applyJob) askSeats(ctx context.Context) error {
 	}
 	var all []error
 	for _, short := range w.seating.demands.allShort(*seats, pools) {
+		short.Taker = w.plan.takesSeats()
 		all = append(all, short)
 	}
 	if len(all) == 1 {
-		return w.forUndo(all[0])
+		return all[0]
 	}
-	return w.forUndo(errors.Join(all...))
+	return errors.Join(all...)
 }
 
-// forUndo lets an error say what it is that needs the seats.
-func (w *applyJob) forUndo(err error) error {
-	var short *SeatsError
-	if w.plan.Undoes != "" && errors.As(err, &short) {
-		short.Undo = true
+// takesSeats is the plan as a SeatsError calls it.
+func (p *Plan) takesSeats() string {
+	if p.Undoes != "" {
+		return "the undo"
 	}
-	return err
+	return ""
 }
 
 // holdSeats sets seats aside for the run, in the place of those from before.

@@ -44,7 +44,11 @@ func (b *Book) ReserveSeats(ctx context.Context, holder string, asks []usersync.
 		delete(b.holds, holder)
 		return nil
 	}
-	if err := b.grant(ctx, holder, asks); err != nil {
+	used, holds, err := b.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.Grant(used, holds, holder, asks); err != nil {
 		return err
 	}
 	b.holds[holder] = held{slices.Clone(asks), b.now().Add(ttl)}
@@ -59,27 +63,19 @@ func (b *Book) Claim(ctx context.Context, do func(ctx context.Context) error, po
 		return err
 	}
 	defer b.leave()
-	if err := b.grant(ctx, "", Single(pools)); err != nil {
+	used, holds, err := b.look(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.GrantOne(used, holds, pools); err != nil {
 		return err
 	}
 	return do(ctx)
 }
 
-// Single is one seat of the license as a whole and of each of the pools.
-func Single(pools []string) []usersync.SeatHold {
-	asks := []usersync.SeatHold{{Seats: 1}}
-	for _, pool := range pools {
-		asks = append(asks, usersync.SeatHold{Pool: pool, Seats: 1})
-	}
-	return asks
-}
-
-// grant looks whether there is what is asked for, with what has run out taken out.
-func (b *Book) grant(ctx context.Context, holder string, asks []usersync.SeatHold) error {
+// look counts what is used and what is set aside, without what has run out.
+func (b *Book) look(ctx context.Context) (Count, Holds, error) {
 	used, err := b.count(ctx)
-	if err != nil {
-		return err
-	}
 	now, holds := b.now(), Holds{}
 	for other, h := range b.holds {
 		if !h.until.After(now) {
@@ -88,7 +84,7 @@ func (b *Book) grant(ctx context.Context, holder string, asks []usersync.SeatHol
 		}
 		holds[other] = h.seats
 	}
-	return b.Grant(used, holds, holder, asks)
+	return used, holds, err
 }
 
 // enter waits until nobody else is in the book.

@@ -153,6 +153,20 @@ func (l *License) Grant(used Count, holds Holds, holder string, asks []usersync.
 	return nil
 }
 
+// GrantOne is Grant for one user who is to become active, of those pools, and for whom nothing is set aside.
+func (l *License) GrantOne(used Count, holds Holds, pools []string) error {
+	asks := []usersync.SeatHold{{Seats: 1}}
+	for _, pool := range pools {
+		asks = append(asks, usersync.SeatHold{Pool: pool, Seats: 1})
+	}
+	err := l.Grant(used, holds, "", asks)
+	var short *usersync.SeatsError
+	if errors.As(err, &short) {
+		short.Taker = "the new user"
+	}
+	return err
+}
+
 // refused tells that there are not enough free seats for what is asked. What is promised by now is not refused.
 func refused(ask, had usersync.SeatHold, free int) bool {
 	promised := ask.Seats <= had.Seats && ask.Seats-ask.Freeing <= had.Seats-had.Freeing

@@ -39,7 +39,11 @@ func (b *SeatBook) ReserveSeats(ctx context.Context, holder string, asks []users
 			return err
 		}
 		if len(asks) > 0 {
-			if err := b.grant(ctx, tx, holder, asks); err != nil {
+			used, holds, err := b.look(ctx, tx)
+			if err == nil {
+				err = b.Grant(used, holds, holder, asks)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -72,8 +76,12 @@ func (b *SeatBook) put(ctx context.Context, tx *sql.Tx, holder string, asks []us
 // error may say that it was too late, or be one of the database's own. Such a transaction can be done again.
 func (b *SeatBook) Claim(ctx context.Context, tx *sql.Tx, pools ...string) error {
 	err := b.lock(ctx, tx)
+	if err != nil {
+		return told("claiming a seat", err)
+	}
+	used, holds, err := b.look(ctx, tx)
 	if err == nil {
-		err = b.grant(ctx, tx, "", seats.Single(pools))
+		err = b.GrantOne(used, holds, pools)
 	}
 	return told("claiming a seat", err)
 }
@@ -133,17 +141,14 @@ func (b *SeatBook) checkSight(ctx context.Context, tx *sql.Tx) error {
 	return nil
 }
 
-// grant looks whether there is what is asked for.
-func (b *SeatBook) grant(ctx context.Context, tx *sql.Tx, holder string, asks []usersync.SeatHold) error {
+// look counts what is used and what is set aside.
+func (b *SeatBook) look(ctx context.Context, tx *sql.Tx) (seats.Count, seats.Holds, error) {
 	used, err := b.queries.Count(ctx, tx)
 	if err != nil {
-		return fmt.Errorf("counting the seats that are used: %w", err)
+		return used, nil, fmt.Errorf("counting the seats that are used: %w", err)
 	}
 	holds, err := b.holds(ctx, tx)
-	if err != nil {
-		return err
-	}
-	return b.Grant(used, holds, holder, asks)
+	return used, holds, err
 }
 
 // holds are what is set aside and has not run out.
