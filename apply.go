@@ -47,6 +47,9 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 	w := e.newJob(plan, opts)
 	var bad problems
 	validateAddresses("notify", w.opt.notify, &bad)
+	if len(w.opt.notify) > 0 && (e.stores == nil || !e.canSend(MessageEnded)) {
+		bad.add("notify", "needs stores, and a Mailer that is a Messenger")
+	}
 	if err := bad.err("option"); err != nil {
 		<-plan.turn
 		return nil, nil, err

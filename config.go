@@ -103,7 +103,8 @@ type Config struct {
 	WelcomeMail bool `json:"welcomeMail"`
 	// WelcomeText invites new users by phone, unless a run says otherwise.
 	WelcomeText bool `json:"welcomeText,omitempty"`
-	// Notify are addresses that get a mail when a run has come to its end.
+	// Notify are addresses that get a mail when a run has come to its end, where there is a Mailer that is a
+	// Messenger.
 	Notify []string `json:"notify,omitempty"`
 
 	SharedUsers Shared `json:"sharedUsers"`

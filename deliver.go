@@ -128,7 +128,7 @@ func (s *Service) DeliverMails(ctx context.Context) (Delivery, error) {
 	due := s.eng.now()
 	for {
 		mails, err := s.Mails(ctx, MailQuery{States: []MailState{MailQueued, MailSending}, Due: due,
-			Skip: d.Waiting, Limit: min(s.eng.batch, mailChunk)})
+			Skip: d.Waiting, Limit: s.eng.batch})
 		if err != nil || len(mails) == 0 {
 			return d.Delivery, err
 		}
@@ -146,21 +146,11 @@ type delivering struct {
 }
 
 func (d *delivering) all(ctx context.Context, mails []Mail) error {
-	var ids []string
-	for _, m := range mails {
-		if m.UserID != "" && !slices.Contains(ids, m.UserID) {
-			ids = append(ids, m.UserID)
-		}
-	}
-	users, err := d.eng.usersByID(ctx, ids)
-	if err != nil {
-		return err
-	}
 	for _, m := range mails {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.one(ctx, m, users[m.UserID]); err != nil {
+		if err := d.one(ctx, m); err != nil {
 			return err
 		}
 	}
@@ -168,7 +158,7 @@ func (d *delivering) all(ctx context.Context, mails []Mail) error {
 }
 
 // one sends a mail, unless somebody else is faster.
-func (d *delivering) one(ctx context.Context, m Mail, u *User) error {
+func (d *delivering) one(ctx context.Context, m Mail) error {
 	live, err := d.isLive(ctx, m.RunID)
 	if err != nil {
 		return err
@@ -177,11 +167,9 @@ func (d *delivering) one(ctx context.Context, m Mail, u *User) error {
 		d.Waiting++
 		return nil
 	}
-	why, send := "", d.invitation(&m, u)
-	if m.UserID != "" {
-		why = d.eng.unwelcome(m.Kind, u)
-	} else {
-		send = d.messageOf(ctx, &m)
+	why, send, err := d.prepare(ctx, &m)
+	if err != nil {
+		return err
 	}
 	next := d.eng.taken(m, why, 0)
 	if err := d.move(ctx, next, m.State); err != nil {
@@ -219,10 +207,16 @@ func (d *delivering) try(ctx context.Context, m Mail, send sending) error {
 // sending gives a mail to who sends it. A panic is told apart from a refusal.
 type sending func(context.Context) (failed, panicked error)
 
-func (d *delivering) invitation(m *Mail, u *User) sending {
-	return func(ctx context.Context) (failed, panicked error) {
-		return d.eng.invite(ctx, m.Kind, d.eng.letter(m.Kind, m.RunID, u))
+// prepare makes ready what is to be sent, or tells why a user is not invited after all. The user is read just now.
+func (d *delivering) prepare(ctx context.Context, m *Mail) (why string, send sending, err error) {
+	if m.UserID == "" {
+		return "", d.messageOf(ctx, m), ctx.Err()
 	}
+	users, err := d.eng.usersByID(ctx, []string{m.UserID})
+	u := users[m.UserID]
+	return d.eng.unwelcome(m.Kind, u), func(ctx context.Context) (failed, panicked error) {
+		return d.eng.invite(ctx, m.Kind, d.eng.letter(m.Kind, m.RunID, u))
+	}, err
 }
 
 // messageOf makes the message now, before the mail is taken: however long that takes, nobody is kept waiting.

@@ -222,7 +222,7 @@ func WithWelcomeMail(on bool) ApplyOption { return applyOption(func(o *applyOpti
 func WithWelcomeText(on bool) ApplyOption { return applyOption(func(o *applyOptions) { o.text = &on }) }
 
 // Notify names addresses that get a mail when the run has come to its end, beside those of the configuration.
-// It needs WithRuns, and a Mailer that is a Messenger where DeliverMails is called.
+// It needs WithRuns and a Mailer that is a Messenger: without, the error is an *InvalidError.
 func Notify(to ...string) ApplyOption {
 	return applyOption(func(o *applyOptions) { o.notify = append(o.notify, to...) })
 }

@@ -177,9 +177,11 @@ func (w *applyJob) countMail() {
 	w.run.mails++
 }
 
-// notices are the mails that tell of the run's end. Whether there is somebody to send them is seen when they are
-// sent, maybe by another process.
+// notices are the mails that tell of the run's end, where there is somebody to send them.
 func (w *applyJob) notices() []Mail {
+	if !w.canSend(MessageEnded) {
+		return nil
+	}
 	to := slices.Concat(w.plan.cfg.Notify, w.opt.notify)
 	slices.Sort(to)
 	return w.newMessages(MessageEnded, w.run.ID, w.run.ConfigID, slices.Compact(to))
