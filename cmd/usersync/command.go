@@ -242,3 +242,15 @@ func (a *app) version(*flag.FlagSet) func(context.Context, []string) error {
 		return nil
 	}
 }
+
+// addWindow adds the flags that say which part of a list is shown, and gives what checks them.
+func addWindow(f *flag.FlagSet, limit, skip *int, usual int, first string) (check func() error) {
+	f.IntVar(limit, "limit", usual, "how `many` at most")
+	f.IntVar(skip, "skip", 0, "how `many` of the "+first+" are left out")
+	return func() error {
+		if *limit < 1 || *skip < 0 {
+			return errors.New("-limit is at least 1, and -skip not less than 0")
+		}
+		return nil
+	}
+}

@@ -20,15 +20,14 @@ func (a *app) history(f *flag.FlagSet) func(context.Context, []string) error {
 	q := usersync.RunQuery{}
 	f.StringVar(&q.ConfigID, "config", "", "only runs of this `configuration`")
 	status := f.String("status", "", "only runs that are one of `these`: running, succeeded, failed, cancelled, interrupted")
-	f.IntVar(&q.Limit, "limit", 50, "how `many` at most")
-	f.IntVar(&q.Skip, "skip", 0, "how `many` of the newest are left out")
+	window := addWindow(f, &q.Limit, &q.Skip, 50, "newest")
 	asJSON := f.Bool("json", false, "print them as JSON")
 	return func(ctx context.Context, args []string) error {
 		if err := none(args); err != nil {
 			return err
 		}
-		if q.Limit < 1 || q.Skip < 0 {
-			return errors.New("-limit is at least 1, and -skip not less than 0")
+		if err := window(); err != nil {
+			return err
 		}
 		var err error
 		if q.Status, err = among(*status, usersync.RunRunning, usersync.RunSucceeded, usersync.RunFailed, usersync.RunCancelled,

@@ -17,15 +17,14 @@ func (a *app) mailsList(f *flag.FlagSet) func(context.Context, []string) error {
 	f.StringVar(&q.RunID, "run", "", "only mails of this `run`")
 	f.StringVar(&q.ConfigID, "config", "", "only mails of this `configuration`")
 	state := f.String("state", "", "only mails that are one of `these`: queued, sending, sent, failed, unknown, dropped")
-	f.IntVar(&q.Limit, "limit", 100, "how `many` at most")
-	f.IntVar(&q.Skip, "skip", 0, "how `many` of the oldest are left out")
+	window := addWindow(f, &q.Limit, &q.Skip, 100, "oldest")
 	asJSON := f.Bool("json", false, "print them as JSON")
 	return func(ctx context.Context, args []string) error {
 		if err := none(args); err != nil {
 			return err
 		}
-		if q.Limit < 1 || q.Skip < 0 {
-			return errors.New("-limit is at least 1, and -skip not less than 0")
+		if err := window(); err != nil {
+			return err
 		}
 		var err error
 		if q.States, err = among(*state, usersync.MailQueued, usersync.MailSending, usersync.MailSent, usersync.MailFailed,

@@ -2,30 +2,15 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"flag"
-	"os"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite testdata/output.txt")
+	"github.com/usersync-go/usersync/examples/internal/golden"
+)
 
 func TestOutput(t *testing.T) {
 	var out bytes.Buffer
-	if err := run(context.Background(), &out); err != nil {
+	if err := run(t.Context(), &out); err != nil {
 		t.Fatal(err)
 	}
-	const golden = "testdata/output.txt"
-	if *update {
-		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(out.Bytes(), want) {
-		t.Errorf("the output is not that of %s (rewrite it with -update):\n%s", golden, out.String())
-	}
+	golden.Check(t, "testdata/output.txt", out.Bytes())
 }

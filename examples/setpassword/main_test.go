@@ -4,40 +4,26 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"flag"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/usersync-go/usersync/adapters/sqlite"
+	"github.com/usersync-go/usersync/examples/internal/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite testdata/output.txt")
 
 func TestOutput(t *testing.T) {
 	var out bytes.Buffer
 	if err := run(t.Context(), &out, ""); err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", "output.txt")
-	if *update {
-		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(out.Bytes(), want) {
-		t.Errorf("the output is not that of %s (rewrite it with -update):\n%s", golden, out.String())
-	}
+	file := filepath.Join("testdata", "output.txt")
+	golden.Check(t, file, out.Bytes())
 }
 
 // With -serve the link in the mail shows the form, until the program is interrupted.
