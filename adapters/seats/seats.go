@@ -182,8 +182,8 @@ type Queryer interface {
 type Queries struct {
 	Total string // gives one number: SELECT COUNT(*) FROM users WHERE active
 	// Pools gives a name and a number in each row, "" for a license without pools:
-	// SELECT product, COUNT(*) FROM users WHERE active GROUP BY product. A user of several pools has a row
-	// for each in the table that is counted. NULL is no pool.
+	// SELECT product, COUNT(*) FROM users WHERE active GROUP BY product. A user of several pools counts
+	// in each of them, once. NULL is no pool.
 	Pools string
 }
 
