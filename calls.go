@@ -2,6 +2,7 @@ package usersync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -131,7 +132,12 @@ func (p *Previewer) countPools(ctx context.Context) (out []PoolSeats, err error)
 // reserveSeats sets seats aside for a run; nil lets them go.
 func (e *Engine) reserveSeats(ctx context.Context, runID string, holds []SeatHold) (err error) {
 	defer calling("SeatReserver.ReserveSeats", &err)
-	if err := e.license.reserver.ReserveSeats(ctx, runID, holds, seatTime); err != nil {
+	err = e.license.reserver.ReserveSeats(ctx, runID, holds, seatTime)
+	var short *SeatsError
+	switch {
+	case errors.As(err, &short):
+		return short
+	case err != nil:
 		return fmt.Errorf("usersync: setting seats aside: %w", err)
 	}
 	return nil

@@ -182,8 +182,8 @@ type Queryer interface {
 type Queries struct {
 	Total string // gives one number: SELECT COUNT(*) FROM users WHERE active
 	// Pools gives a name and a number in each row, "" for a license without pools:
-	// SELECT product, COUNT(*) FROM users WHERE active GROUP BY product. A user of several pools has a row
-	// for each in the table that is counted. NULL is no pool.
+	// SELECT product, COUNT(*) FROM users WHERE active GROUP BY product. A user of several pools counts
+	// in each of them, once. NULL is no pool.
 	Pools string
 }
 
@@ -194,37 +194,39 @@ func (q Queries) On(db Queryer) CountFunc {
 
 // Count counts once. In a transaction it counts what that one sees.
 func (q Queries) Count(ctx context.Context, db Queryer) (Count, error) {
-	total, err := rowsOf(ctx, db, q.Total, false)
-	if err == nil && len(total.Pools) != 1 {
-		err = fmt.Errorf("the query for the total gave %d rows instead of one: %s", len(total.Pools), q.Total)
+	var c Count
+	lines := 0
+	err := eachRow(ctx, db, q.Total, func(rows *sql.Rows) error {
+		lines++
+		return rows.Scan(&c.Total)
+	})
+	if err == nil && lines != 1 {
+		err = fmt.Errorf("the query for the total gave %d rows instead of one: %s", lines, q.Total)
 	}
 	if err != nil || q.Pools == "" {
-		return Count{Total: total.Total}, err
+		return c, err
 	}
-	pools, err := rowsOf(ctx, db, q.Pools, true)
-	return Count{Total: total.Total, Pools: pools.Pools}, err
-}
-
-// rowsOf adds up the rows of a query, which have a number and, where they are named, a name before it.
-func rowsOf(ctx context.Context, db Queryer, query string, named bool) (c Count, err error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return Count{}, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	c.Pools = map[string]int{}
-	for rows.Next() {
+	return c, eachRow(ctx, db, q.Pools, func(rows *sql.Rows) error {
 		var name sql.NullString
 		var n int
-		into := []any{&name, &n}
-		if !named {
-			into = into[1:]
-		}
-		if err := rows.Scan(into...); err != nil {
-			return Count{}, err
-		}
-		c.Total += n
+		err := rows.Scan(&name, &n)
 		c.Pools[name.String] += n
+		return err
+	})
+}
+
+// eachRow runs a query.
+func eachRow(ctx context.Context, db Queryer, query string, use func(*sql.Rows) error) (err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return err
 	}
-	return c, rows.Err()
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := use(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
