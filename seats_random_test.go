@@ -18,9 +18,9 @@ import (
 	"github.com/usersync-go/usersync/adapters/seats"
 )
 
-// interleavings is how many seeds the tests of seats try; USERSYNC_SEAT_SEEDS changes it.
+// interleavings is how many seeds the tests of seats try; USERSYNC_TEST_SEEDS changes it.
 func interleavings() int {
-	if n, err := strconv.Atoi(os.Getenv("USERSYNC_SEAT_SEEDS")); err == nil {
+	if n, err := strconv.Atoi(os.Getenv("USERSYNC_TEST_SEEDS")); err == nil {
 		return n
 	}
 	if testing.Short() {
