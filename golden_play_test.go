@@ -15,6 +15,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
+	"github.com/usersync-go/usersync/adapters/seats"
 )
 
 // golden is a case that is being played.
@@ -29,17 +30,24 @@ type golden struct {
 
 // goldenOptions are how a case differs from the usual one.
 type goldenOptions struct {
-	Sheet     string   `json:"sheet"`
-	Encoding  string   `json:"encoding"`
-	Actor     string   `json:"actor"`     // id of the acting user
-	Protected []string `json:"protected"` // ids of users whom the host protects
-	Seats     *int     `json:"seats"`     // the limit, if there is one
+	Sheet     string       `json:"sheet"`
+	Encoding  string       `json:"encoding"`
+	Actor     string       `json:"actor"`     // id of the acting user
+	Protected []string     `json:"protected"` // ids of users whom the host protects
+	Seats     *int         `json:"seats"`     // the limit, if there is one
+	Pools     *goldenPools `json:"pools"`     // the limits of pools, if there are any
 	// Refused has, by field, what the host says when it refuses to have the field written.
 	Refused   map[string]string   `json:"refused"`
 	Decisions []usersync.Decision `json:"decisions"` // made after the preview
 	Then      goldenThen          `json:"then"`      // what happens between preview and run
 	Confirm   *int                `json:"confirm"`   // the number of deactivations that a person confirms
 	SkipStale bool                `json:"skipStale"`
+}
+
+// goldenPools are pools of seats.
+type goldenPools struct {
+	Field  string         `json:"field"`
+	Limits map[string]int `json:"limits"`
 }
 
 // goldenThen is what the product does behind the plan's back.
@@ -110,13 +118,33 @@ func (g *golden) engineOptions(schema usersync.Schema) []usersync.Option {
 			return slices.Contains(g.opts.Protected, u.ID), nil
 		}),
 	}
-	if g.opts.Seats != nil {
+	if g.opts.Pools != nil {
+		limits := seats.Limits{Total: -1, Pools: g.opts.Pools.Limits}
+		if g.opts.Seats != nil {
+			limits.Total = *g.opts.Seats
+		}
+		opts = append(opts, usersync.WithLicense(seats.NewPools(g.opts.Pools.Field, limits, g.countSeats)))
+	} else if g.opts.Seats != nil {
 		opts = append(opts, usersync.WithLicense(memory.NewSeats(g.store, *g.opts.Seats)))
 	}
 	if len(g.opts.Refused) > 0 {
 		opts = append(opts, usersync.WithAuthorizer(g.authorize))
 	}
 	return opts
+}
+
+func (g *golden) countSeats(context.Context) (seats.Count, error) {
+	c := seats.Count{Pools: map[string]int{}}
+	for _, u := range g.store.Users() {
+		if !u.Active {
+			continue
+		}
+		c.Total++
+		for _, pool := range u.Values.List(g.opts.Pools.Field) {
+			c.Pools[pool]++
+		}
+	}
+	return c, nil
 }
 
 func (g *golden) authorize(_ context.Context, _ usersync.Actor, _ usersync.User, field string) error {

@@ -186,6 +186,9 @@ func showSource(s usersync.SourceInfo) string {
 
 func (g *golden) rows(p *usersync.Plan) {
 	fmt.Fprintf(&g.out, "counts   %s\n", showCounts(p.Counts()))
+	for _, pool := range p.Pools() {
+		fmt.Fprintf(&g.out, "pool     %s: %d of %d used, %d needed\n", pool.Name, pool.Used, pool.Limit, pool.Needed)
+	}
 	for _, block := range p.Blocks() {
 		fmt.Fprintf(&g.out, "blocked  %s\n", strings.TrimPrefix(block.Error(), "usersync: "))
 	}

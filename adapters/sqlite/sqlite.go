@@ -20,6 +20,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/adapters/seats"
 	"github.com/usersync-go/usersync/adapters/sqlstore"
 	"github.com/usersync-go/usersync/passwordlink"
 )
@@ -131,6 +132,12 @@ func (s *Store) Stores() usersync.Stores { return s.state.Stores() }
 
 // Tokens are where passwordlink keeps the tokens of set-password links.
 func (s *Store) Tokens() passwordlink.TokenStore { return s.state }
+
+// SeatBook makes a license that sets seats aside in the file; see sqlstore.NewSeatBook. The queries count active
+// users, of the ready-made table for instance: SELECT COUNT(*) FROM usersync_users WHERE active.
+func (s *Store) SeatBook(field string, limits seats.Limits, queries seats.Queries) *sqlstore.SeatBook {
+	return sqlstore.NewSeatBook(s.state, field, limits, queries)
+}
 
 // DB is the database, for the product's own tables in the same file.
 func (s *Store) DB() *sql.DB { return s.db }
