@@ -332,9 +332,10 @@ func (w *applyJob) settled(steps []step) {
 // written. Nothing of the batch is, where there are not.
 func (w *applyJob) seatsFor(ctx context.Context, steps []step) error {
 	switch {
-	case w.license.checker == nil, w.license.reserver != nil && !w.seating.demands.needs():
+	case w.license.checker == nil, w.license.reserver == nil && !w.take(steps):
 		return nil
-	case w.license.reserver == nil && !w.take(steps):
+	case w.license.reserver != nil && !w.seating.demands.needs():
+		w.letGoSeats(ctx, nil)
 		return nil
 	}
 	return w.askSeats(ctx)

@@ -394,3 +394,42 @@ func TestSeatFaults(t *testing.T) {
 	require.Greater(t, struck["SeatReserver.ReserveSeats"], 30)
 	require.Positive(t, struck["SeatPools.Pools"])
 }
+
+// A1, A5: what a dead run has set aside is its own once it goes on, and nobody else's until then.
+func TestSeatsOfADeadRun(t *testing.T) {
+	state := memory.NewState(nil)
+	o := newOffice(t, []string{"anna"})
+	book := seats.NewBook(seats.New(4, func(context.Context) (int, error) { return usedSeats(o), nil }))
+	eng, err := usersync.New(o.spy, state, usersync.WithRuns(state.Stores()), usersync.WithLicense(book), usersync.WithBatchSize(1))
+	require.NoError(t, err)
+	plan, err := eng.Preview(t.Context(), o.cfg, officeFile("anna", "bert", "carl"))
+	require.NoError(t, err)
+	o.spy.fail = func(_ string, changes []usersync.Change) error {
+		if len(changes) > 0 && changes[0].Key == "carl" {
+			return errOffice
+		}
+		return nil
+	}
+	_, err = eng.Apply(t.Context(), plan)
+	require.ErrorIs(t, err, errOffice)
+	o.spy.fail = nil
+	signUp := func(name string) error {
+		return book.Claim(t.Context(), func(context.Context) error { o.store.Put(officeUser(name)); return nil })
+	}
+	one := []usersync.SeatHold{{Seats: 1}}
+	require.NoError(t, book.ReserveSeats(t.Context(), plan.ID, one, time.Minute)) // as it would be, had the process died
+	require.NoError(t, signUp("dora"))
+	require.ErrorIs(t, signUp("emil"), usersync.ErrSeats)
+	_, err = eng.Resume(t.Context(), plan.ID)
+	require.NoError(t, err)
+	require.Equal(t, 4, usedSeats(o))
+	require.ErrorIs(t, signUp("emil"), usersync.ErrSeats)
+}
+
+// A1: seats are let go as soon as no batch takes any more, not only at the end.
+func TestSeatsAreLetGoSoon(t *testing.T) {
+	o, a := newAsked(t)
+	o.apply(o.preview("anna title=Lead", "bert", "carl", "dora active=false", "emil active=false", "fred active=false"))
+	require.Equal(t, []string{"hold [{ 1 0}]", "hold [{ 1 0}]", "update anna", "activate carl", "hold []",
+		"create dora", "create emil", "create fred"}, a.log)
+}

@@ -195,7 +195,10 @@ type Member struct {
 
 // LicenseChecker counts seats. The engine works without one: then seats are unlimited.
 type LicenseChecker interface {
-	// Seats returns how many seats there are and how many are used now, which may be more. It reserves
+	// Seats returns how many seats there are and how many are used now, which may be more. It is asked at
+	// the preview, before the run and before every batch that takes seats, and must not keep its answer: a
+	// seat that others take between the answer and the end of the batch is one that the run does not see,
+	// unless the checker is a SeatReserver. It reserves
 	// nothing and may be called concurrently.
 	Seats(ctx context.Context) (Seats, error)
 }
@@ -216,9 +219,10 @@ type SeatReserver interface {
 	// then what was set aside before still is. Doing it again changes nothing but the time.
 	//
 	// There is a *SeatsError, for one of the pools, where a hold asks for more than limit less used less
-	// what is set aside for others, plus its own Freeing. A holder who already has as many seats, of which
-	// no more are to be freed, is not refused: what is set aside is promised, and asking for less always
-	// succeeds. A negative limit refuses nothing, nor does a pool that there is not.
+	// what is set aside for others, plus its own Freeing. A holder for whom as many seats are set aside, and as
+	// many beyond those that it is to free, is not refused: that is promised, whatever has become of the
+	// limit, and asking for less always succeeds. A negative limit refuses nothing, nor does a pool that there
+	// is not.
 	//
 	// What is set aside is nobody else's until ttl is over, and is not counted as used. It may be called
 	// concurrently, by several processes, for different holders. seats has each pool once, and is not kept.

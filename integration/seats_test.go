@@ -96,6 +96,13 @@ func TestSeatQueries(t *testing.T) {
 		if total, err := site.book.Seats(t.Context()); err != nil || total != (usersync.Seats{Limit: 9, Used: 5}) {
 			t.Fatalf("in all %v, %v", total, err)
 		}
+		some := seats.Queries{Total: "SELECT COUNT(*) FROM usersync_users WHERE department = ?", Args: []any{"Sales"}}
+		if s.dialect == sqlstore.PostgreSQL {
+			some.Total = strings.Replace(some.Total, "?", "$1", 1)
+		}
+		if c, err := some.Count(t.Context(), site.db); err != nil || c.Total != 2 {
+			t.Fatal(c, err)
+		}
 		wrong := seats.Queries{Total: "SELECT user_name FROM usersync_users"}
 		if _, err := wrong.Count(t.Context(), site.db); err == nil {
 			t.Fatal("names were taken for numbers")

@@ -185,6 +185,7 @@ type Queries struct {
 	// SELECT product, COUNT(*) FROM users WHERE active GROUP BY product. A user of several pools counts
 	// in each of them, once. NULL is no pool.
 	Pools string
+	Args  []any // parameters of each of the queries, such as whose users are counted
 }
 
 // On makes a CountFunc of the queries.
@@ -196,7 +197,7 @@ func (q Queries) On(db Queryer) CountFunc {
 func (q Queries) Count(ctx context.Context, db Queryer) (Count, error) {
 	var c Count
 	lines := 0
-	err := eachRow(ctx, db, q.Total, func(rows *sql.Rows) error {
+	err := q.each(ctx, db, q.Total, func(rows *sql.Rows) error {
 		lines++
 		return rows.Scan(&c.Total)
 	})
@@ -207,7 +208,7 @@ func (q Queries) Count(ctx context.Context, db Queryer) (Count, error) {
 		return c, err
 	}
 	c.Pools = map[string]int{}
-	return c, eachRow(ctx, db, q.Pools, func(rows *sql.Rows) error {
+	return c, q.each(ctx, db, q.Pools, func(rows *sql.Rows) error {
 		var name sql.NullString
 		var n int
 		err := rows.Scan(&name, &n)
@@ -216,9 +217,9 @@ func (q Queries) Count(ctx context.Context, db Queryer) (Count, error) {
 	})
 }
 
-// eachRow runs a query.
-func eachRow(ctx context.Context, db Queryer, query string, use func(*sql.Rows) error) (err error) {
-	rows, err := db.QueryContext(ctx, query)
+// each runs a query.
+func (q Queries) each(ctx context.Context, db Queryer, query string, use func(*sql.Rows) error) (err error) {
+	rows, err := db.QueryContext(ctx, query, q.Args...)
 	if err != nil {
 		return err
 	}
