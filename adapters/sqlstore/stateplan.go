@@ -121,7 +121,9 @@ func (s *State) DeletePlans(ctx context.Context, before time.Time) (deleted int,
 		if err != nil {
 			break
 		}
+		gone := false
 		err = s.change(ctx, func(tx *sql.Tx) error {
+			gone = false // in an attempt before
 			if _, err := s.lockPlan(ctx, tx, id); err != nil {
 				return err
 			}
@@ -129,9 +131,12 @@ func (s *State) DeletePlans(ctx context.Context, before time.Time) (deleted int,
 			if applied, err := s.bound("SELECT id FROM {runs} WHERE tenant = ? AND id = ?", s.tenant, id).one(ctx, tx, &run); applied || err != nil {
 				return err
 			}
-			deleted++
+			gone = true
 			return s.deletePlan(ctx, tx, id)
 		})
+		if gone && err == nil {
+			deleted++
+		}
 	}
 	return deleted, told("deleting plans", err)
 }

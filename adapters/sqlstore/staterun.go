@@ -153,10 +153,31 @@ func (s *State) DeleteRuns(ctx context.Context, before time.Time) (deleted int, 
 		if err != nil {
 			break
 		}
-		err = s.change(ctx, func(tx *sql.Tx) error { return s.deleteRun(ctx, tx, id) })
-		deleted++
+		gone := false
+		err = s.change(ctx, func(tx *sql.Tx) error {
+			open, err := s.hasOpenMails(ctx, tx, id)
+			if gone = !open && err == nil; !gone {
+				return err
+			}
+			return s.deleteRun(ctx, tx, id)
+		})
+		if gone && err == nil {
+			deleted++
+		}
 	}
 	return deleted, told("deleting runs", err)
+}
+
+// hasOpenMails looks whether a mail of a run is to be sent by now, and keeps the others from becoming so until the
+// transaction ends.
+func (s *State) hasOpenMails(ctx context.Context, tx *sql.Tx, runID string) (open bool, err error) {
+	st := s.bound("SELECT state FROM {mails} WHERE tenant = ? AND run_id = ?"+s.dialect.locking(), s.tenant, runID)
+	err = st.query(ctx, tx, func(cells []sql.RawBytes) error {
+		state := usersync.MailState(cells[0])
+		open = open || state == usersync.MailQueued || state == usersync.MailSending
+		return nil
+	})
+	return open, err
 }
 
 func (s *State) deleteRun(ctx context.Context, tx *sql.Tx, id string) error {
