@@ -152,7 +152,7 @@ func (p *Previewer) taken(m Mail, unwelcome string, holder int64) Mail {
 	m.Changed = p.now()
 	switch {
 	case begun && !p.remembers(m.Kind):
-		m.State, m.Note = MailUnknown, "the process ended while the mail was being sent, so that it is not known"
+		m.State, m.Note = MailUnknown, "the process ended while it was being sent"
 	case unwelcome != "":
 		m.State, m.Note = MailDropped, unwelcome
 	default:

@@ -13,7 +13,7 @@ var (
 	ErrMailRefused = errors.New("the mail was refused")
 	// ErrMailUnsure: it is not known whether the message was sent, such as where the connection broke before the
 	// server had answered. Who remembers keys is asked again, otherwise a person decides.
-	ErrMailUnsure = errors.New("it is not known whether the mail was sent")
+	ErrMailUnsure = errors.New("it may have been sent")
 )
 
 // Mailer welcomes new users. The engine works without one: then nobody is welcomed.

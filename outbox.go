@@ -72,8 +72,11 @@ func (w *applyJob) takeMailAsItIs(ctx context.Context, i invitation, key, unwelc
 	case m.State == MailSent:
 		w.countMail()
 		return false, nil
-	case m.State == MailFailed || m.State == MailUnknown:
+	case m.State == MailFailed:
 		w.notMailed(i, m.Note)
+		return false, nil
+	case m.State == MailUnknown:
+		w.warnOf(i, CodeMailUnknown, m.Note)
 		return false, nil
 	case m.State == MailSending && m.Holder == 0 && w.now().Before(m.Due):
 		w.notMailed(i, "it is being sent by another")
@@ -84,7 +87,7 @@ func (w *applyJob) takeMailAsItIs(ctx context.Context, i invitation, key, unwelc
 	}
 	next := w.taken(m, unwelcome, w.ledger.lease.Token)
 	if next.State == MailUnknown {
-		w.notMailed(i, next.Note)
+		w.warnOf(i, CodeMailUnknown, next.Note)
 	}
 	return next.State == MailSending, w.moveMail(ctx, next, m.State)
 }

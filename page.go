@@ -15,7 +15,7 @@ type RowQuery struct {
 	// Warnings picks rows with a warning, Conflicts those with a field that waits for a decision.
 	Warnings  bool
 	Conflicts bool
-	// Text picks the rows whose name or user id contains it, without regard to case.
+	// Text picks the rows whose name contains it, without regard to case, or whose user id is it.
 	Text string
 	// From is where to go on: 0, or the Next of the page before. Limit is how many rows are wanted, from 1
 	// to 1,000; 0 means 100.
@@ -182,5 +182,5 @@ func (r *pager) fits(row *RunRow) bool {
 		r.q.Conflicts && !slices.ContainsFunc(row.Changes, isOpen):
 		return false
 	}
-	return r.q.Text == "" || strings.Contains(Fold(row.Name), r.q.Text) || strings.Contains(Fold(row.UserID), r.q.Text)
+	return r.q.Text == "" || strings.Contains(Fold(row.Name), r.q.Text) || Fold(row.UserID) == r.q.Text
 }

@@ -113,6 +113,7 @@ const (
 	CodeNotTried     Code = "not_tried"     // the run ended before
 	CodeMailFailed   Code = "mail_failed"   // message
 	CodeTextFailed   Code = "text_failed"   // message
+	CodeMailUnknown  Code = "mail_unknown"  // message; it may have been sent
 	CodeLinkFailed   Code = "link_failed"   // value, message
 	CodeManagerWrite Code = "manager_write" // value: the manager's own row failed
 )
@@ -189,6 +190,7 @@ var reasonTexts = map[Code]string{
 	CodeNotTried:     "the run ended before this row: preview the file again",
 	CodeMailFailed:   "the welcome mail was not sent: {message}",
 	CodeTextFailed:   "the invitation by phone was not sent: {message}",
+	CodeMailUnknown:  "it is not known whether the new user was invited: {message}",
 	CodeLinkFailed:   "{value} was not set: {message}",
 	CodeManagerWrite: "{value} was not set because that user's own row failed",
 }

@@ -94,6 +94,10 @@ func (w *applyJob) notMailed(i invitation, message string) {
 	if i.kind == MessageText {
 		code = CodeTextFailed
 	}
+	w.warnOf(i, code, message)
+}
+
+func (w *applyJob) warnOf(i invitation, code Code, message string) {
 	w.run.set(i.entry, func(r *result) { r.reasons = append(r.reasons, warning(code, "message", message)) })
 }
 
@@ -150,7 +154,7 @@ func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User
 	}
 	failed, panicked := w.invite(ctx, i.kind, w.letter(i.kind, w.run.ID, u))
 	if panicked != nil {
-		w.notMailed(i, "the mailer panicked, so that it is not known whether the mail was sent")
+		w.warnOf(i, CodeMailUnknown, "the mailer panicked")
 		failed = fmt.Errorf("%w: %w", ErrMailUnsure, panicked)
 	}
 	ctx, cancel := lasting(ctx) // what was sent must be told, also if ctx is done by now
@@ -163,9 +167,12 @@ func (w *applyJob) welcome(ctx context.Context, i invitation, id string, u *User
 	}
 	m, queued := w.mailbox[key]
 	next := w.afterTry(m, failed)
-	if failed != nil && queued && next.State == MailQueued {
+	switch {
+	case errors.Is(failed, ErrMailUnsure):
+		w.warnOf(i, CodeMailUnknown, failed.Error())
+	case failed != nil && queued && next.State == MailQueued:
 		w.notMailed(i, failed.Error()+" (it is tried again)")
-	} else if failed != nil {
+	case failed != nil:
 		w.notMailed(i, failed.Error())
 	}
 	return w.tried(ctx, next)

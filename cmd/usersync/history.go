@@ -99,7 +99,7 @@ func (a *app) show(f *flag.FlagSet) func(context.Context, []string) error {
 	state := f.String("state", "", "only rows of a run in `these` states: done, failed, uncertain, pending, nothing")
 	f.BoolVar(&q.Warnings, "warnings", false, "only rows with a warning")
 	f.BoolVar(&q.Conflicts, "conflicts", false, "only rows that wait for a decision")
-	f.StringVar(&q.Text, "text", "", "only rows whose user's name or id contains this `text`")
+	f.StringVar(&q.Text, "text", "", "only rows whose user's name contains this `text`, or whose id is it")
 	f.IntVar(&q.From, "from", 0, "`where` to go on, as the page before says")
 	f.IntVar(&q.Limit, "limit", 100, "how `many` rows at most, 1 to 1000")
 	asJSON := f.Bool("json", false, "print the page as JSON")
