@@ -183,7 +183,7 @@ func (p *Plan) Remembered() map[string]Rule {
 
 // facts are what the class of an entry depends on, as far as it is decided.
 func (p *Plan) facts(e *entry) facts {
-	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected)}
+	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected), keyOnly: e.has(isKeyOnly)}
 	if e.more == nil {
 		return f
 	}
@@ -212,17 +212,19 @@ func (p *Plan) classifyEntry(e *entry) {
 	v := classify(&p.cfg, p.facts(e))
 	e.class = v.class
 	m := e.and()
-	m.op, m.verdict = v.op, v.reasons(e)
+	m.op, m.verdict = v.op, v.reasons(e, p.schema, p.columns)
 }
 
 // reasons puts a verdict into words.
-func (v verdict) reasons(e *entry) []Reason {
+func (v verdict) reasons(e *entry, s *schema, c *columns) []Reason {
 	var out []Reason
 	for _, code := range []Code{v.code, v.also} {
 		switch {
 		case code == CodeStaysInactive && e.wish != wantsActive:
 		case code == CodeProtected && v.class == ClassUpdated:
 			out = append(out, warning(code))
+		case code == CodeKeyOnly:
+			out = append(out, note(code, "column", c.list[c.cells[s.key]].Header))
 		case code != "":
 			out = append(out, note(code))
 		}

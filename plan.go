@@ -67,7 +67,7 @@ type entry struct {
 	more    *more
 }
 
-type flags uint8
+type flags uint16
 
 const (
 	isHidden    flags = 1 << iota // the row was hidden in the workbook
@@ -76,6 +76,8 @@ const (
 	isMember                      // the user was in the baseline
 	isUnclear                     // it cannot be told which existing user is meant
 	isTied                        // of an undo: the user is in the baseline while active
+	isOver                        // the user's last day is over
+	isKeyOnly                     // the row gives nothing but the key
 )
 
 // more is what an entry has that is not simply unchanged.
@@ -183,7 +185,7 @@ type Counts struct {
 
 	Rows          int `json:"rows"`          // rows with data
 	Removed       int `json:"removed"`       // users listed because they left the file
-	Unchanged     int `json:"unchanged"`     // of Skipped: those with nothing to change
+	Unchanged     int `json:"unchanged"`     // of Skipped: those with nothing to change, or nothing but the key
 	Warnings      int `json:"warnings"`      // rows with a warning
 	Activations   int `json:"activations"`   // of Updated: users who become active
 	Deactivations int `json:"deactivations"` // users who become inactive, whether Updated or Deactivated
@@ -260,7 +262,7 @@ func (e *entry) count(c *Counts) {
 }
 
 func (m *more) unchanged() bool {
-	return tells(m.verdict, CodeUnchanged)
+	return tells(m.verdict, CodeUnchanged) || tells(m.verdict, CodeKeyOnly)
 }
 
 func (m *more) warns() bool {

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
@@ -51,6 +53,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
+	src = src.only(cfg.Formats)
 	file, err := src.read(ctx, cfg.Limits.within(p.limits), p.schema.Sheet)
 	if err != nil {
 		return nil, err
@@ -109,8 +112,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 			continue
 		}
 		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {
-			return j.refused(&FileError{Code: "limit_rows", Row: row.Number, Limit: int64(lim.Rows),
-				Detail: fmt.Sprintf("the file has more than %d rows of users", lim.Rows), Advice: "split it into several files"})
+			continue // is counted, and refused at the end with the number
 		}
 		if err := j.add(ctx, row); err != nil {
 			return err
@@ -119,6 +121,9 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if j.check == nil {
 		return j.refused(&FileError{Code: "no_header", Detail: "the sheet is empty",
 			Advice: "the first row must have the names of the columns: download the template to see them"})
+	}
+	if rows := j.file.info.Rows; rows > lim.Rows {
+		return j.refused(tooManyRows(rows, lim.Rows))
 	}
 	if err := j.flush(ctx); err != nil {
 		return err
@@ -129,6 +134,20 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		return err
 	}
 	return j.file.finish()
+}
+
+func tooManyRows(rows, limit int) error {
+	return &FileError{Code: "limit_rows", Limit: int64(limit), Count: int64(rows), Advice: "split it into several files",
+		Detail: fmt.Sprintf("the file has %s rows of users, and at most %s are allowed", grouped(rows), grouped(limit))}
+}
+
+// grouped writes a number with a comma between thousands.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
@@ -142,7 +161,8 @@ func (j *previewJob) header(row *table.Row) error {
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
-	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
+		today: j.plan.Created.UTC().Format(time.DateOnly)}
 	j.batch = make([]checked, j.options.batch)
 	return nil
 }
@@ -170,6 +190,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 	first := len(j.plan.entries)
 	for i := range rows {
 		m := found.match(&rows[i])
+		j.compare.ignore(&rows[i], m)
 		if m.protected, err = j.protect(ctx, &rows[i], m.user); err != nil {
 			return err
 		}
@@ -189,7 +210,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 
 // protect asks whether the user of a row that says inactive must stay active. (B3, B6)
 func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, error) {
-	if u == nil || !u.Active || j.compare.wish(r, activeAccount) != wantsInactive {
+	if u == nil || !u.Active || j.compare.wish(r, u) != wantsInactive {
 		return false, nil
 	}
 	return j.isProtected(ctx, j.plan.Actor, u)
