@@ -66,6 +66,9 @@ func (c *comparer) entry(r *checked, m match) entry {
 	if own != nil {
 		e.and().own = own
 	}
+	if len(r.wants) > 0 {
+		e.and().wants = slices.Clone(r.wants)
+	}
 	c.complete(&e, r, m.user)
 	return e
 }
@@ -98,7 +101,7 @@ func (c *comparer) identify(e *entry, u *User) {
 
 // complete gives an entry that is more than simply unchanged what Apply and the reports need.
 func (c *comparer) complete(e *entry, r *checked, u *User) {
-	v := classify(c.cfg, facts{bad: e.more != nil && hasError(e.more.own), account: e.account, wish: e.wish,
+	v := classify(c.cfg, facts{bad: e.more != nil && (hasError(e.more.own) || e.more.wants != nil), account: e.account, wish: e.wish,
 		protected: e.has(isProtected), changes: len(c.buf) > 0, keyOnly: e.has(isKeyOnly)})
 	e.class = v.class
 	if e.more == nil && len(c.buf) == 0 && v == (verdict{class: ClassSkipped, code: CodeUnchanged}) {

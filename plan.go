@@ -46,6 +46,7 @@ type Plan struct {
 	rows      int      // entries that are rows; the rest are users who left the file
 	stay      []Member // members that stay in the baseline although they are not in the file, or in Error
 	cross     crossing
+	things    []thing // that rows name, that there are not, and that may be created
 	remember  map[string]Rule
 	pools     []PoolSeats // by name, without what is needed of them
 	poolField string      // the field that names the pools of seats, "" for none
@@ -88,6 +89,7 @@ type more struct {
 	own      []Reason // that the row itself gives
 	cross    []Reason // that other rows and users give; they come and go with decisions
 	verdict  []Reason // that the class gives
+	wants    []want   // what the row names of the plan's things
 	cells    []string // of the file, for the correction file
 	pools    string   // what the pool field has now, of an existing user where the license has pools
 }
