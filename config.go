@@ -95,6 +95,9 @@ type Config struct {
 	// Columns maps headers of the file to fields, beside the schema's own headers.
 	Columns map[string]string `json:"columns,omitempty"`
 
+	// Assignments put users into groups by rules over their fields.
+	Assignments []Assignment `json:"assignments,omitempty"`
+
 	BlankCells Blank `json:"blankCells"`
 	// ClearMarker is the text of a cell that clears its field, such as "<delete>", "" for none.
 	ClearMarker string `json:"clearMarker,omitempty"`
@@ -188,10 +191,10 @@ func (c Config) Rule(field string) Rule {
 	return Rule{Strategy: c.DefaultRule}
 }
 
-// clone is a copy that shares no map.
+// clone is a copy that shares nothing.
 func (c Config) clone() Config {
 	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
-	c.Notify = slices.Clone(c.Notify)
+	c.Notify, c.Assignments = slices.Clone(c.Notify), cloneAssignments(c.Assignments)
 	return c
 }
 
@@ -236,6 +239,7 @@ func (c Config) validate(s *schema) error {
 	}
 	c.validateDefaults(s, &bad)
 	c.validateColumns(s, &bad)
+	c.validateAssignments(s, &bad)
 	if cleaned, _ := clean(c.ClearMarker); cleaned != c.ClearMarker {
 		bad.add("clearMarker", "has white space at its ends or invisible characters")
 	}

@@ -37,8 +37,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Baseline    int         `json:"baseline"`
 		Counts      Counts      `json:"counts"`
 		Pools       []PoolSeats `json:"pools,omitempty"`
+		Assigned    []Assigned  `json:"assigned,omitempty"`
 		Blocks      []string    `json:"blocks,omitempty"`
-	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), blocks})
+	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Assigned(), blocks})
 	if err != nil {
 		return err
 	}

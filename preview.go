@@ -142,7 +142,7 @@ func (j *previewJob) header(row *table.Row) error {
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
-	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols, assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
 	return nil
 }

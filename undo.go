@@ -128,6 +128,7 @@ func undoConfig(cfg Config) Config {
 	cfg = cfg.clone()
 	cfg.NewUsers, cfg.ExistingUsers, cfg.InactiveUsers, cfg.RemovedUsers = Skip, Update, Activate, NoAction
 	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.WelcomeMail = UseSource, nil, nil, false
+	cfg.Assignments = nil // what rules added goes back, and nothing is added
 	return cfg
 }
 

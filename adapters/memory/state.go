@@ -235,6 +235,21 @@ func (b *Baselines) remove(configID string) {
 
 func copyConfig(cfg usersync.Config) usersync.Config {
 	cfg.Rules, cfg.Defaults, cfg.Columns = maps.Clone(cfg.Rules), maps.Clone(cfg.Defaults), maps.Clone(cfg.Columns)
-	cfg.Notify = slices.Clone(cfg.Notify)
+	cfg.Notify, cfg.Assignments = slices.Clone(cfg.Notify), copyAssignments(cfg.Assignments)
 	return cfg
+}
+
+func copyAssignments(all []usersync.Assignment) []usersync.Assignment {
+	all = slices.Clone(all)
+	for i := range all {
+		all[i].Rules = slices.Clone(all[i].Rules)
+		for j := range all[i].Rules {
+			r := &all[i].Rules[j]
+			r.If, r.Values = slices.Clone(r.If), slices.Clone(r.Values)
+			for k := range r.If {
+				r.If[k].Values = slices.Clone(r.If[k].Values)
+			}
+		}
+	}
+	return all
 }
