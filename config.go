@@ -191,8 +191,8 @@ func (c Config) Rule(field string) Rule {
 	return Rule{Strategy: c.DefaultRule}
 }
 
-// clone is a copy that shares nothing.
-func (c Config) clone() Config {
+// Clone returns a copy that shares nothing with c.
+func (c Config) Clone() Config {
 	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
 	c.Notify, c.Assignments = slices.Clone(c.Notify), cloneAssignments(c.Assignments)
 	return c

@@ -189,6 +189,9 @@ func (g *golden) rows(p *usersync.Plan) {
 	for _, pool := range p.Pools() {
 		fmt.Fprintf(&g.out, "pool     %s: %d of %d used, %d needed\n", pool.Name, pool.Used, pool.Limit, pool.Needed)
 	}
+	for _, a := range p.Assigned() {
+		fmt.Fprintf(&g.out, "assigned %d %s by %s: %d rows\n", a.Assignment, a.Field, a.Rule, a.Rows)
+	}
 	for _, block := range p.Blocks() {
 		fmt.Fprintf(&g.out, "blocked  %s\n", strings.TrimPrefix(block.Error(), "usersync: "))
 	}
@@ -226,6 +229,9 @@ func showRow(row usersync.Row) string {
 
 func showChange(c usersync.FieldChange) string {
 	out := fmt.Sprintf("%s: %s → %s  (%s", c.Field, showText(c.Old), showText(c.New), c.By)
+	if c.Rule != "" {
+		out += ", rule " + c.Rule
+	}
 	switch {
 	case c.Open:
 		out += ", to decide"

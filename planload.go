@@ -94,7 +94,7 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 	if _, known := s.byName[h.PoolField]; h.PoolField != "" && !known {
 		return nil, fmt.Errorf("%w: stored plan %s names pools by the field %q, which there is not", ErrInvalid, h.ID, h.PoolField)
 	}
-	p := &Plan{ID: h.ID, Config: h.Config.clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
+	p := &Plan{ID: h.ID, Config: h.Config.Clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
 		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, schema: s, rows: h.Rows,
 		pools: h.Pools, poolField: h.PoolField, remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
 	if h.Columns {
