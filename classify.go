@@ -67,6 +67,9 @@ type verdict struct {
 //	ok     inactive  inactive   inactive: activate      yes      Updated  update
 //	ok     inactive  inactive   inactive: activate      no       Skipped  -
 //	ok     inactive  .          inactive: activate      .        Updated  activate
+//	ok     inactive  active     inactive: follow file   .        Updated  activate
+//	ok     inactive  .          inactive: follow file   yes      Updated  update
+//	ok     inactive  .          inactive: follow file   no       Skipped  -
 //	ok     inactive  .          inactive: update only   yes      Updated  update
 //	ok     inactive  .          inactive: update only   no       Skipped  -
 //	ok     active    inactive   protected user          yes      Updated  update
@@ -102,7 +105,7 @@ func classifyInactive(cfg *Config, f facts) verdict {
 	switch {
 	case cfg.InactiveUsers == Skip:
 		return verdict{class: ClassSkipped, code: CodeInactiveSkipped}
-	case cfg.InactiveUsers == Activate && f.wish != wantsInactive:
+	case cfg.InactiveUsers == Activate && f.wish != wantsInactive, cfg.InactiveUsers == FollowFile && f.wish == wantsActive:
 		return verdict{class: ClassUpdated, op: OpActivate, code: CodeActivates}
 	}
 	return updateOrSkip(f, CodeStaysInactive)

@@ -12,6 +12,7 @@ func TestClassify(t *testing.T) {
 	skipNew := func(c *Config) { c.NewUsers = Skip }
 	skipExisting := func(c *Config) { c.ExistingUsers = Skip }
 	activate := func(c *Config) { c.InactiveUsers = Activate }
+	followFile := func(c *Config) { c.InactiveUsers = FollowFile }
 	updateOnly := func(c *Config) { c.InactiveUsers = UpdateOnly }
 	normal := func(*Config) {}
 	for i, tt := range []struct {
@@ -28,6 +29,9 @@ func TestClassify(t *testing.T) {
 		{activate, facts{account: inactiveAccount, wish: wantsInactive, changes: true}, verdict{class: ClassUpdated, op: OpUpdate, code: CodeStaysInactive}},
 		{activate, facts{account: inactiveAccount, wish: wantsInactive}, verdict{class: ClassSkipped, code: CodeUnchanged, also: CodeStaysInactive}},
 		{activate, facts{account: inactiveAccount}, verdict{class: ClassUpdated, op: OpActivate, code: CodeActivates}},
+		{followFile, facts{account: inactiveAccount, wish: wantsActive}, verdict{class: ClassUpdated, op: OpActivate, code: CodeActivates}},
+		{followFile, facts{account: inactiveAccount, changes: true}, verdict{class: ClassUpdated, op: OpUpdate, code: CodeStaysInactive}},
+		{followFile, facts{account: inactiveAccount, wish: wantsInactive}, verdict{class: ClassSkipped, code: CodeUnchanged, also: CodeStaysInactive}},
 		{updateOnly, facts{account: inactiveAccount, wish: wantsActive, changes: true}, verdict{class: ClassUpdated, op: OpUpdate, code: CodeStaysInactive}},
 		{updateOnly, facts{account: inactiveAccount}, verdict{class: ClassSkipped, code: CodeUnchanged, also: CodeStaysInactive}},
 		{normal, facts{account: activeAccount, wish: wantsInactive, protected: true, changes: true}, verdict{class: ClassUpdated, op: OpUpdate, code: CodeProtected}},

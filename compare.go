@@ -143,7 +143,8 @@ func (c *comparer) statusWish(r *checked, u *User) wish {
 		wanted = wishFor(rule.forced)
 	}
 	keeps := rule.strategy == KeepDestination || rule.strategy == UpdateIfEmpty
-	if u.Active && (wanted == wantsActive || keeps) {
+	follows := !u.Active && c.cfg.InactiveUsers == FollowFile
+	if u.Active && (wanted == wantsActive || keeps) || follows && keeps && wanted == wantsActive {
 		return asItIs
 	}
 	return wanted
@@ -256,15 +257,23 @@ func (c *comparer) compareStatus(r *checked, e *entry) {
 		s.old, s.new = "", "false"
 		_, s.by = rule.forNewUser(r.states[c.schema.status], r.values[c.schema.status])
 	case e.account == activeAccount && e.wish == wantsInactive && !e.has(isProtected):
-		s.old, s.new, s.by = "true", "false", Decider(rule.strategy)
-		if rule.strategy == AskAtRuntime {
-			s.choice = undecided
-		}
+		s.old, s.new = "true", "false"
+		s.ruled(rule)
+	case e.account == inactiveAccount && e.wish == wantsActive && c.cfg.InactiveUsers == FollowFile:
+		s.ruled(rule)
 	case e.account == inactiveAccount && e.wish != wantsInactive && c.cfg.InactiveUsers == Activate:
 	default:
 		return
 	}
 	c.buf = append(c.buf, s)
+}
+
+// ruled says that the rule of the status field decides, or that a person has to.
+func (s *setting) ruled(rule *fieldRule) {
+	s.by = Decider(rule.strategy)
+	if rule.strategy == AskAtRuntime {
+		s.choice = undecided
+	}
 }
 
 func (c *comparer) copyCells(cells []string) []string {

@@ -21,6 +21,7 @@ const (
 
 	Activate   Behaviour = "activate"   // inactive users: make them active and update them
 	UpdateOnly Behaviour = "updateOnly" // inactive users: update them, they stay inactive
+	FollowFile Behaviour = "followFile" // inactive users: update them, and make those active whom the file's status says to be
 
 	Deactivate Behaviour = "deactivate" // removed users: make them inactive
 	NoAction   Behaviour = "noAction"   // removed users: list them, change nothing
@@ -82,7 +83,7 @@ type Config struct {
 
 	NewUsers      Behaviour `json:"newUsers"`      // Create or Skip
 	ExistingUsers Behaviour `json:"existingUsers"` // Update or Skip
-	InactiveUsers Behaviour `json:"inactiveUsers"` // Activate, Skip or UpdateOnly
+	InactiveUsers Behaviour `json:"inactiveUsers"` // Activate, Skip, UpdateOnly or FollowFile
 	RemovedUsers  Behaviour `json:"removedUsers"`  // Deactivate, NoAction or Ignore
 
 	// DefaultRule holds for every field that Rules does not name. It cannot be ForceValue or Merge.
@@ -230,7 +231,7 @@ func (c Config) validate(s *schema) error {
 	}
 	oneOf("newUsers", c.NewUsers, &bad, Create, Skip)
 	oneOf("existingUsers", c.ExistingUsers, &bad, Update, Skip)
-	oneOf("inactiveUsers", c.InactiveUsers, &bad, Activate, Skip, UpdateOnly)
+	oneOf("inactiveUsers", c.InactiveUsers, &bad, Activate, Skip, UpdateOnly, FollowFile)
 	oneOf("removedUsers", c.RemovedUsers, &bad, Deactivate, NoAction, Ignore)
 	oneOf("blankCells", c.BlankCells, &bad, BlankKeeps, BlankClears)
 	for i, format := range c.Formats {

@@ -98,7 +98,7 @@ func (d dice) config(s usersync.Schema) usersync.Config {
 	cfg := usersync.DefaultConfig("staff")
 	cfg.NewUsers = pick(d, usersync.Create, usersync.Create, usersync.Create, usersync.Skip)
 	cfg.ExistingUsers = pick(d, usersync.Update, usersync.Update, usersync.Update, usersync.Update, usersync.Skip)
-	cfg.InactiveUsers = pick(d, usersync.Activate, usersync.UpdateOnly, usersync.Skip)
+	cfg.InactiveUsers = pick(d, usersync.Activate, usersync.UpdateOnly, usersync.FollowFile, usersync.Skip)
 	cfg.RemovedUsers = pick(d, usersync.Deactivate, usersync.Deactivate, usersync.NoAction, usersync.Ignore)
 	cfg.SharedUsers = pick(d, usersync.HoldShared, usersync.ReleaseShared)
 	cfg.DefaultRule = pick(d, usersync.UseSource, usersync.UseSource, usersync.UseSource, usersync.KeepDestination,

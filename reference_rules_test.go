@@ -269,12 +269,14 @@ func (m *model) statusChange(l *line, f usersync.Field) []change {
 	says, rule := m.saysActive(l), m.config.Rule(f.Name).Strategy
 	saysNo := says != nil && !*says
 	switch {
+	case m.follows(l):
+		return []change{{field: f.Name, old: "false", new: value{"true"}, by: string(rule), asks: rule == usersync.AskAtRuntime}}
 	case !l.user.Active:
 		if !m.activates(l) {
 			return nil
 		}
 		return []change{{field: f.Name, old: "false", new: value{"true"}, by: string(usersync.ByBehaviour)}}
-	case !saysNo || rule == usersync.KeepDestination || rule == usersync.UpdateIfEmpty:
+	case !saysNo || m.keepsStatus():
 		return nil
 	case slices.Contains(m.protected, l.user.ID): // B6
 		l.dropped = true
@@ -286,8 +288,24 @@ func (m *model) statusChange(l *line, f usersync.Field) []change {
 
 // activates: an explicit false beats the behaviour. (B2)
 func (m *model) activates(l *line) bool {
+	if m.follows(l) {
+		_, writes := m.write(l, m.schema.Status)
+		return writes
+	}
 	says := m.saysActive(l)
 	return l.user != nil && !l.user.Active && m.config.InactiveUsers == usersync.Activate && (says == nil || *says)
+}
+
+// follows: an explicit true, under a rule that lets it through. (B2)
+func (m *model) follows(l *line) bool {
+	says := m.saysActive(l)
+	return l.user != nil && !l.user.Active && m.config.InactiveUsers == usersync.FollowFile && says != nil && *says &&
+		!m.keepsStatus()
+}
+
+func (m *model) keepsStatus() bool {
+	rule := m.config.Rule(m.schema.Status).Strategy
+	return rule == usersync.KeepDestination || rule == usersync.UpdateIfEmpty
 }
 
 // skipped is the behaviour's reason for leaving a row's user alone, "" if it does not. (B1, B2)

@@ -38,7 +38,7 @@ func (m *model) noteStatus(l *line, o fate) {
 		l.why.add(usersync.LevelNote, usersync.CodeDeactivates)
 	case o.op == usersync.OpCreate && o.createsInactive(m.schema.Status):
 		l.why.add(usersync.LevelNote, usersync.CodeCreatedInactive)
-	case l.user != nil && !l.user.Active && m.skipped(l) == "" && says != nil && *says:
+	case l.user != nil && !l.user.Active && m.skipped(l) == "" && says != nil && *says && !(m.config.InactiveUsers == usersync.FollowFile && m.keepsStatus()):
 		l.why.add(usersync.LevelNote, usersync.CodeStaysInactive)
 	}
 }

@@ -352,7 +352,9 @@ func (c *company) mailedOnce(run *usersync.Run) {
 		sent[m.User.Values.Get("userName")]++
 	}
 	for row := range run.Rows() {
-		told := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool { return r.Code == usersync.CodeMailFailed || r.Code == usersync.CodeMailUnknown })
+		told := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool {
+			return r.Code == usersync.CodeMailFailed || r.Code == usersync.CodeMailUnknown
+		})
 		inactive := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool { return r.Code == usersync.CodeCreatedInactive })
 		n := sent[row.Name]
 		delete(sent, row.Name)

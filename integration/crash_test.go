@@ -451,7 +451,9 @@ func checkMails(t *testing.T, s site, run *usersync.Run, wrong int) (unknown int
 		if row.Op != usersync.OpCreate || seen[row.Name] {
 			continue
 		}
-		told := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool { return r.Code == usersync.CodeMailFailed || r.Code == usersync.CodeMailUnknown })
+		told := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool {
+			return r.Code == usersync.CodeMailFailed || r.Code == usersync.CodeMailUnknown
+		})
 		inactive := slices.ContainsFunc(row.Reasons, func(r usersync.Reason) bool { return r.Code == usersync.CodeCreatedInactive })
 		if told {
 			unknown++
