@@ -60,7 +60,7 @@ const (
 	CodeBadValue    Code = "bad_value"    // value, message: a check of the product's own
 	CodeCannotClear Code = "cannot_clear" // the marker that clears, on a field that must have a value
 	CodeSampleRow   Code = "sample_row"   //
-
+	// Characters, and fields that are ignored for some users (C1, C2).
 	CodeBadCharacters   Code = "bad_characters"   // characters: those that are not allowed; allowed: in words
 	CodeNeedsCharacters Code = "needs_characters" // needed: in words
 	CodeIgnored         Code = "ignored"          // users: new or existing
