@@ -28,6 +28,7 @@ type checked struct {
 	states  []cellState // by field
 	cells   []string    // by column of the file: the text as it stands there
 	reasons []Reason
+	wants   []want // things that there are not, and that may be created
 	key     string // folded; "" if it cannot be read
 	ignored bool   // a value was given that is not taken
 }
@@ -104,7 +105,7 @@ func (c *checker) reset(in *table.Row, out *checked) {
 		out.cells = make([]string, len(c.columns.list))
 	}
 	out.number, out.hidden, out.key, out.ignored = in.Number, in.Hidden, "", false
-	out.reasons = nil
+	out.reasons, out.wants = nil, out.wants[:0]
 	copy(out.states, c.start)
 	clear(out.cells)
 	if in.Width == 0 {
@@ -168,7 +169,7 @@ func (c *checker) value(out *checked, f *field, text string) {
 	case c.cfg.ClearMarker != "" && text == c.cfg.ClearMarker:
 		c.clearField(out, f)
 		return
-	case f.List != nil && f.List.None != "" && Fold(text) == Fold(f.List.None):
+	case f.List != nil && f.List.saysNone(text):
 		c.clearField(out, f)
 		return
 	}

@@ -18,6 +18,9 @@ type comparer struct {
 	today   string // the day of the preview, as canonical dates are
 	keep    arena
 	buf     []setting
+
+	assigner *assigner // nil without assignments
+	assigned *assigned // of the row under way
 }
 
 // match is what was found about the user of a row.
@@ -62,9 +65,15 @@ func (c *comparer) entry(r *checked, m match) entry {
 	}
 	if c.wouldWrite(&e) {
 		c.compare(r, m.user, &e)
+		if c.assigner != nil {
+			c.assigned = c.assign(m.user, e.account)
+		}
 	}
 	if own != nil {
 		e.and().own = own
+	}
+	if len(r.wants) > 0 {
+		e.and().wants = slices.Clone(r.wants)
 	}
 	c.complete(&e, r, m.user)
 	return e
@@ -98,7 +107,7 @@ func (c *comparer) identify(e *entry, u *User) {
 
 // complete gives an entry that is more than simply unchanged what Apply and the reports need.
 func (c *comparer) complete(e *entry, r *checked, u *User) {
-	v := classify(c.cfg, facts{bad: e.more != nil && hasError(e.more.own), account: e.account, wish: e.wish,
+	v := classify(c.cfg, facts{bad: e.more != nil && (hasError(e.more.own) || e.more.wants != nil), account: e.account, wish: e.wish,
 		protected: e.has(isProtected), changes: len(c.buf) > 0, keyOnly: e.has(isKeyOnly)})
 	e.class = v.class
 	if e.more == nil && len(c.buf) == 0 && v == (verdict{class: ClassSkipped, code: CodeUnchanged}) {
@@ -113,7 +122,7 @@ func (c *comparer) complete(e *entry, r *checked, u *User) {
 		}
 	}
 	m.op, m.verdict = v.op, v.reasons(e, c.schema, c.columns)
-	c.buf = c.buf[:0]
+	c.buf, c.assigned = c.buf[:0], nil
 }
 
 // wish is what the row wants of the status of its user, nil for a new one, before anybody is asked. (B2, B3)
@@ -289,7 +298,7 @@ func (c *comparer) copySettings(m *more, r *checked) {
 	if len(c.buf) == 0 {
 		return
 	}
-	m.settings = slices.Clone(c.buf)
+	m.settings, m.assigned = slices.Clone(c.buf), c.assigned
 	for i := range m.settings {
 		s := &m.settings[i]
 		s.old = c.keep.keep(s.old)

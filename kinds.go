@@ -323,10 +323,14 @@ func (f *field) canonical(text string) (string, *Reason) {
 		return "", f.refuse(CodeListCharacter)
 	}
 	var items []string
+	none := ""
 	for _, item := range strings.Split(text, f.List.Separator) {
 		item = strings.TrimFunc(item, unicode.IsSpace)
 		if item == "" {
 			continue
+		}
+		if f.List.isNone(item) {
+			none = item
 		}
 		v, refused := f.canonicalItem(item)
 		if refused != nil {
@@ -335,6 +339,9 @@ func (f *field) canonical(text string) (string, *Reason) {
 		if !f.hasItem(items, v) {
 			items = append(items, v)
 		}
+	}
+	if none != "" && len(items) > 1 {
+		return "", f.refuse(CodeNoneAndOthers, "value", none)
 	}
 	return listValue(items), nil
 }
@@ -450,8 +457,11 @@ func (f *field) compareForm(v string) string {
 			return digits
 		}
 	}
-	if f.identifier {
+	switch {
+	case f.identifier:
 		return Fold(v)
+	case f.Refers != nil:
+		return f.Refers.compareForm(v)
 	}
 	return v
 }

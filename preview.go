@@ -34,6 +34,7 @@ type previewJob struct {
 	links   map[string]string  // folded references, each once
 	walked  map[string]bool    // keys that findReferences has followed
 	wanted  []map[string]bool  // by unique slot: values whose owners were looked up
+	naming  naming             // of things
 }
 
 // begin checks what can be checked before the file is read, and opens it.
@@ -42,7 +43,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	for _, opt := range opts {
 		opt.preview(&o)
 	}
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	if err := cfg.validate(p.schema); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
 		BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
@@ -66,7 +67,8 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	plan.cross = newCrossing(p.schema)
 	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema)}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema),
+		naming: newNaming(p)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -103,7 +105,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		case j.check == nil && isBlankRow(row):
 			continue
 		case j.check == nil:
-			if err := j.header(row); err != nil {
+			if err := j.header(ctx, row); err != nil {
 				return err
 			}
 			continue
@@ -133,7 +135,10 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if err := j.recoverCells(ctx); err != nil {
 		return err
 	}
-	return j.file.finish()
+	if err := j.file.finish(); err != nil {
+		return err
+	}
+	return j.refuseNames()
 }
 
 func tooManyRows(rows, limit int) error {
@@ -152,7 +157,7 @@ func grouped(n int) string {
 
 func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
 
-func (j *previewJob) header(row *table.Row) error {
+func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	cols, err := mapHeader(j.schema, &j.cfg, row, j.file.isCSV)
 	if err != nil {
 		return j.refused(err)
@@ -160,9 +165,12 @@ func (j *previewJob) header(row *table.Row) error {
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
+	if err := j.spellRules(ctx, rules); err != nil {
+		return err
+	}
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
 	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
-		today: j.plan.Created.UTC().Format(time.DateOnly)}
+		today: j.plan.Created.UTC().Format(time.DateOnly), assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
 	return nil
 }
@@ -183,6 +191,9 @@ func (j *previewJob) add(ctx context.Context, row *table.Row) error {
 func (j *previewJob) flush(ctx context.Context) error {
 	rows := j.batch[:j.size]
 	j.size = 0
+	if err := j.spellRows(ctx, rows); err != nil {
+		return err
+	}
 	found, err := j.findMatches(ctx, rows)
 	if err != nil {
 		return err

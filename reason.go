@@ -83,6 +83,12 @@ const (
 	CodeRefInactive   Code = "reference_inactive"      // value
 	CodeRefRowFailed  Code = "reference_despite_error" // value, row: the user exists, its row is an Error
 
+	// Names of things (C10).
+	CodeNameMissing   Code = "name_missing"    // set, value
+	CodeNameOffered   Code = "name_offered"    // set, value: it may be created
+	CodeNameCreated   Code = "name_created"    // set, value: it is created, as was decided
+	CodeNoneAndOthers Code = "none_and_others" // value: the word for no values, among values
+
 	// Classes (B1 to B9, A11).
 	CodeUnchanged       Code = "unchanged"           //
 	CodeKeyOnly         Code = "key_only"            // column: the only one in which the row has a value
@@ -110,6 +116,8 @@ const (
 	CodeChangedSince  Code = "changed_since"  // fields
 	CodeSecretStays   Code = "secret_stays"   // fields
 	CodeReferenceGone Code = "reference_gone" // fields
+	CodeNameGone      Code = "name_gone"      // fields
+	CodeNamesStay     Code = "names_stay"     // names: things that the run has created
 
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
@@ -170,6 +178,11 @@ var reasonTexts = map[Code]string{
 	CodeRefInactive:   "{value} is inactive, or will be after this run",
 	CodeRefRowFailed:  "the row of {value} (row {row}) has an error; the existing user is taken",
 
+	CodeNameMissing:   `there is no {set} "{value}": create it first, or correct the name`,
+	CodeNameOffered:   `there is no {set} "{value}": allow it to be created, or correct the name`,
+	CodeNameCreated:   `the {set} "{value}" is created, as was decided`,
+	CodeNoneAndOthers: `{value} means that there are none, and stands beside others: give one or the other`,
+
 	CodeUnchanged:       "nothing to change",
 	CodeKeyOnly:         "the row gives nothing but {column}: fill in at least one more column",
 	CodeLastDay:         "{value} was the user's last day",
@@ -195,6 +208,8 @@ var reasonTexts = map[Code]string{
 	CodeChangedSince:  "{fields}: changed since the run, so it stays as it is",
 	CodeSecretStays:   "{fields}: secret, so what it was before the run is not known and it stays as it is",
 	CodeReferenceGone: "{fields}: named a user before the run who is gone, so it stays as it is",
+	CodeNameGone:      "{fields}: had a name before the run of what there is no more, so it stays as it is",
+	CodeNamesStay:     "what the run has created stays: {names}",
 
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",

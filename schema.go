@@ -3,8 +3,10 @@ package usersync
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/usersync-go/usersync/internal/workbook"
 )
@@ -104,6 +106,9 @@ type Field struct {
 	FalseWords []string `json:"falseWords,omitempty"`
 	// List makes the field a list of values of its Kind.
 	List *ListFormat `json:"list,omitempty"`
+	// Refers makes the values names of things that the product has, such as groups, which are looked up. It is
+	// for fields of KindText, lists or not.
+	Refers *Refers `json:"refers,omitempty"`
 	// Identifier forbids invisible characters, instead of leaving them out, and compares values without
 	// regard to case, as for the key. Email addresses, user references, unique and match fields are
 	// identifiers anyway.
@@ -146,6 +151,27 @@ type EnumValue struct {
 type ListFormat struct {
 	Separator string `json:"separator"`      // between two values, such as ","
 	None      string `json:"none,omitempty"` // the word that says "no values", such as "none"; "" for no such word
+}
+
+// isNone tells the word that says that there are no values.
+func (l *ListFormat) isNone(item string) bool { return l.None != "" && Fold(item) == Fold(l.None) }
+
+// saysNone tells a cell that has only that word, perhaps more than once.
+func (l *ListFormat) saysNone(text string) bool {
+	if l.None == "" {
+		return false
+	}
+	found := false
+	for item := range strings.SplitSeq(text, l.Separator) {
+		switch item = strings.TrimFunc(item, unicode.IsSpace); {
+		case item == "":
+		case !l.isNone(item):
+			return false
+		default:
+			found = true
+		}
+	}
+	return found || Fold(text) == Fold(l.None)
 }
 
 // DefaultSchema has the 24 fields of a typical staff file. userName is the key; userName, email,
@@ -232,7 +258,9 @@ type schema struct {
 	ignored []int // fields that are ignored for some users
 	match   []int
 	unique  []int
-	refs    []int // KindUser fields
+	refs    []int    // KindUser fields
+	named   []int    // fields with Refers
+	sets    []string // of things that these name, each once
 	names   []string
 }
 
@@ -330,6 +358,9 @@ func (c *schema) sortRoles(bad *problems) {
 		if key.Kind != KindText && key.Kind != KindEmail && key.Kind != KindPhone {
 			bad.add("key", "a field of kind %q cannot identify users", key.Kind)
 		}
+		if key.Refers != nil {
+			bad.add("key", "a field that names things cannot identify users")
+		}
 	}
 	for i := range c.fields {
 		f := &c.fields[i]
@@ -347,6 +378,12 @@ func (c *schema) sortRoles(bad *problems) {
 		if f.Kind == KindUser && i != c.key {
 			f.refSlot = len(c.refs)
 			c.refs = append(c.refs, i)
+		}
+		if f.Refers != nil {
+			c.named = append(c.named, i)
+			if !slices.Contains(c.sets, f.Refers.Set) {
+				c.sets = append(c.sets, f.Refers.Set)
+			}
 		}
 	}
 }
@@ -379,6 +416,7 @@ func compileField(f Field, i int, path string, bad *problems) field {
 		out.pattern = re
 	}
 	checkList(f, path, bad)
+	checkRefers(f, path, bad)
 	if f.Secret && (f.Unique != NotUnique || f.Match != "" || f.Kind == KindUser) {
 		bad.add(path+".secret", "a user reference, a unique or a match field cannot be secret: its values are shown")
 	}
