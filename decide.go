@@ -91,7 +91,7 @@ func (c choice) public() Choice {
 // Resolve carries decisions out, one after the other, a later one overruling an earlier one. Either all
 // of them are carried out or, with an *InvalidError that lists what is wrong, none. Decisions can change
 // the classes of rows: what is kept may leave nothing to change, and an answer can make or mend an error
-// of another row, such as a loop of managers.
+// of another row, such as a loop of managers. Assignment rules follow the answers.
 func (p *Plan) Resolve(decisions ...Decision) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,6 +111,7 @@ func (p *Plan) Resolve(decisions ...Decision) error {
 	for _, d := range decisions {
 		p.decide(d)
 	}
+	p.reassign()
 	settle(p)
 	p.decided = true
 	return nil
@@ -201,7 +202,7 @@ func (p *Plan) Remembered() map[string]Rule {
 
 // facts are what the class of an entry depends on, as far as it is decided.
 func (p *Plan) facts(e *entry) facts {
-	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected)}
+	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected), keyOnly: e.has(isKeyOnly)}
 	if e.more == nil {
 		return f
 	}
@@ -230,17 +231,19 @@ func (p *Plan) classifyEntry(e *entry) {
 	v := classify(&p.cfg, p.facts(e))
 	e.class = v.class
 	m := e.and()
-	m.op, m.verdict = v.op, v.reasons(e)
+	m.op, m.verdict = v.op, v.reasons(e, p.schema, p.columns)
 }
 
 // reasons puts a verdict into words.
-func (v verdict) reasons(e *entry) []Reason {
+func (v verdict) reasons(e *entry, s *schema, c *columns) []Reason {
 	var out []Reason
 	for _, code := range []Code{v.code, v.also} {
 		switch {
 		case code == CodeStaysInactive && e.wish != wantsActive:
 		case code == CodeProtected && v.class == ClassUpdated:
 			out = append(out, warning(code))
+		case code == CodeKeyOnly:
+			out = append(out, note(code, "column", c.list[c.cells[s.key]].Header))
 		case code != "":
 			out = append(out, note(code))
 		}

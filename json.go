@@ -38,8 +38,9 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Counts      Counts             `json:"counts"`
 		Pools       []PoolSeats        `json:"pools,omitempty"`
 		Missing     []MissingReference `json:"missing,omitempty"`
+		Assigned    []Assigned         `json:"assigned,omitempty"`
 		Blocks      []string           `json:"blocks,omitempty"`
-	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Missing(), blocks})
+	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Missing(), p.Assigned(), blocks})
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
@@ -41,7 +43,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	for _, opt := range opts {
 		opt.preview(&o)
 	}
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	if err := cfg.validate(p.schema); err != nil {
 		return nil, err
 	}
@@ -52,11 +54,12 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
+	src = src.only(cfg.Formats)
 	file, err := src.read(ctx, cfg.Limits.within(p.limits), p.schema.Sheet)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
 		BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
@@ -111,8 +114,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 			continue
 		}
 		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {
-			return j.refused(&FileError{Code: "limit_rows", Row: row.Number, Limit: int64(lim.Rows),
-				Detail: fmt.Sprintf("the file has more than %d rows of users", lim.Rows), Advice: "split it into several files"})
+			continue // is counted, and refused at the end with the number
 		}
 		if err := j.add(ctx, row); err != nil {
 			return err
@@ -121,6 +123,9 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if j.check == nil {
 		return j.refused(&FileError{Code: "no_header", Detail: "the sheet is empty",
 			Advice: "the first row must have the names of the columns: download the template to see them"})
+	}
+	if rows := j.file.info.Rows; rows > lim.Rows {
+		return j.refused(tooManyRows(rows, lim.Rows))
 	}
 	if err := j.flush(ctx); err != nil {
 		return err
@@ -134,6 +139,20 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		return err
 	}
 	return j.refuseNames()
+}
+
+func tooManyRows(rows, limit int) error {
+	return &FileError{Code: "limit_rows", Limit: int64(limit), Count: int64(rows), Advice: "split it into several files",
+		Detail: fmt.Sprintf("the file has %s rows of users, and at most %s are allowed", grouped(rows), grouped(limit))}
+}
+
+// grouped writes a number with a comma between thousands.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
@@ -150,7 +169,8 @@ func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 		return err
 	}
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
-	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
+		today: j.plan.Created.UTC().Format(time.DateOnly), assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
 	return nil
 }
@@ -181,6 +201,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 	first := len(j.plan.entries)
 	for i := range rows {
 		m := found.match(&rows[i])
+		j.compare.ignore(&rows[i], m)
 		if m.protected, err = j.protect(ctx, &rows[i], m.user); err != nil {
 			return err
 		}
@@ -200,7 +221,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 
 // protect asks whether the user of a row that says inactive must stay active. (B3, B6)
 func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, error) {
-	if u == nil || !u.Active || j.compare.wish(r, activeAccount) != wantsInactive {
+	if u == nil || !u.Active || j.compare.wish(r, u) != wantsInactive {
 		return false, nil
 	}
 	return j.isProtected(ctx, j.plan.Actor, u)

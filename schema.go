@@ -24,6 +24,7 @@ const (
 	KindPhone    Kind = "phone"    // as typed, of an identifier its digits; compared by its digits
 	KindEnum     Kind = "enum"     // the Value of one of the field's Options
 	KindUser     Kind = "user"     // the key field of another user, such as a manager
+	KindDate     Kind = "date"     // calendar date of ISO 8601, "2026-12-31"
 )
 
 // Required says when a field must have a value.
@@ -64,7 +65,23 @@ type Schema struct {
 	Locale string `json:"locale,omitempty"`
 	// Phone is the KindPhone field that an invitation by phone goes to, "" if there is none.
 	Phone string `json:"phone,omitempty"`
+	// LastDay is the KindDate field that has the last day on which the account is active, "" if there is
+	// none. A row whose date lies before the day of the preview, in UTC, wants the user inactive, as a status
+	// of false does; with both fields either is enough. A later date says nothing. What counts is the date
+	// that the user has after the run. An active user stays active where the row gives no date; an inactive
+	// one whose last day is over is not activated.
+	LastDay string `json:"lastDay,omitempty"`
 }
+
+// Ignored says for which users the values of a field are not taken.
+type Ignored string
+
+// For which users the values of a field are ignored.
+const (
+	NeverIgnored       Ignored = ""
+	IgnoredForNew      Ignored = "new"
+	IgnoredForExisting Ignored = "existing"
+)
 
 // Field is one named attribute of a user.
 type Field struct {
@@ -85,6 +102,8 @@ type Field struct {
 	// MinLength and MaxLength bound the number of characters, 0 for no bound.
 	MinLength int `json:"minLength,omitempty"`
 	MaxLength int `json:"maxLength,omitempty"`
+	// Characters says which characters a value may and must have, nil for any.
+	Characters *Characters `json:"characters,omitempty"`
 	// Pattern is a regular expression (RE2) that the whole value must match, and PatternHelp says in
 	// words what it asks for.
 	Pattern     string `json:"pattern,omitempty"`
@@ -104,15 +123,28 @@ type Field struct {
 	// regard to case, as for the key. Email addresses, user references, unique and match fields are
 	// identifiers anyway.
 	Identifier bool `json:"identifier,omitempty"`
-	// Secret values go to the store and to nothing else: no plan, report, log or page shows them. The
-	// secret of an existing user is only written when the field has a rule of its own, since it cannot
-	// be compared.
+	// Secret values go to the store and to nothing else: no plan, report, log or page shows them, and no
+	// reason says what is in one. Invisible characters are forbidden as in an Identifier. The secret of an
+	// existing user is only written when the field has a rule of its own, since it cannot be compared. White
+	// space at its ends goes, as of every cell, and it is kept in Unicode form NFC, as the OpaqueString
+	// profile of RFC 8265 (section 4.2) has it.
 	Secret bool `json:"secret,omitempty"`
+	// Ignored says that a value in the file is checked and then not taken for new, or for existing, users: as
+	// if the column was absent, with a note beside the row. A default or a forced value still applies. A
+	// value that is ignored for a new user is taken by the next upload of the same file.
+	Ignored Ignored `json:"ignored,omitempty"`
 	// Match makes the field find users before the key does: the field of the store in which the value
 	// is looked up. With the field's own name (an external id) a changed key is a rename. With the name
 	// of another field (an "oldUserName" column with Match "userName") the field only finds users and is
 	// never written.
 	Match string `json:"match,omitempty"`
+	// Canonical, if not nil, gives the canonical form of a text in place of the Kind's own check. The text is
+	// not empty, without white space at its ends and in Unicode form NFC; of a list it is one item. What the
+	// store has is brought into this form before it is compared, and stays as it stands where it is refused;
+	// a value by which users are found (key, match and unique fields) must be in this form in the store. The
+	// error refuses the value, as that of Check does. The form of a form is itself. It must be a pure function
+	// and may be called concurrently.
+	Canonical func(text string) (string, error) `json:"-"`
 	// Check, if not nil, checks a canonical value that has passed all other checks. It returns a
 	// *FieldError to choose the reason's code, or any other error, whose text the administrator sees.
 	// It must be a pure function and may be called concurrently.
@@ -231,12 +263,15 @@ type schema struct {
 	email  int // -1 if there is none
 	phone  int // -1 if there is none
 	locale int // -1 if there is none
-	match  []int
-	unique []int
-	refs   []int    // KindUser fields
-	named  []int    // fields with Refers
-	sets   []string // of things that these name, each once
-	names  []string
+	// lastDay is the field with a user's last day, -1 if there is none.
+	lastDay int
+	ignored []int // fields that are ignored for some users
+	match   []int
+	unique  []int
+	refs    []int    // KindUser fields
+	named   []int    // fields with Refers
+	sets    []string // of things that these name, each once
+	names   []string
 }
 
 // field is a Field that has been prepared.
@@ -256,7 +291,7 @@ type field struct {
 // compile checks everything that can be wrong with a schema and prepares it.
 func compile(s Schema) (*schema, error) {
 	var bad problems
-	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1, phone: -1}
+	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1, phone: -1, lastDay: -1}
 	if c.Sheet == "" {
 		c.Sheet = "Users"
 	}
@@ -279,6 +314,7 @@ func compile(s Schema) (*schema, error) {
 	c.role("email", s.Email, KindEmail, &c.email, &bad)
 	c.role("locale", s.Locale, KindLocale, &c.locale, &bad)
 	c.role("phone", s.Phone, KindPhone, &c.phone, &bad)
+	c.role("lastDay", s.LastDay, KindDate, &c.lastDay, &bad)
 	if s.Key == "" {
 		bad.add("key", "is missing: name the field that identifies users")
 	}
@@ -338,6 +374,7 @@ func (c *schema) sortRoles(bad *problems) {
 	}
 	for i := range c.fields {
 		f := &c.fields[i]
+		c.sortIgnored(f, bad)
 		if f.Match != "" {
 			c.match = append(c.match, i)
 			if _, known := c.byName[f.Match]; !known {
@@ -361,6 +398,22 @@ func (c *schema) sortRoles(bad *problems) {
 	}
 }
 
+// sortIgnored collects a field that is ignored for some users, and refuses it where that contradicts what
+// else is said of the field.
+func (c *schema) sortIgnored(f *field, bad *problems) {
+	path := "fields." + f.Name + ".ignored"
+	oneOf(path, f.Ignored, bad, NeverIgnored, IgnoredForNew, IgnoredForExisting)
+	switch {
+	case f.Ignored == NeverIgnored:
+		return
+	case f.index == c.key || f.Match != "":
+		bad.add(path, "%s finds users: it cannot be ignored", f.Name)
+	case f.Ignored == IgnoredForNew && f.Required != Optional:
+		bad.add(path, "%s is required for new users, and ignored for them", f.Name)
+	}
+	c.ignored = append(c.ignored, f.index)
+}
+
 func compileField(f Field, i int, path string, bad *problems) field {
 	out := field{Field: f, index: i, transient: f.Match != "" && f.Match != f.Name, refSlot: -1, uniqueSlot: -1}
 	out.identifier = f.Identifier || f.Kind == KindEmail || f.Kind == KindUser ||
@@ -371,6 +424,11 @@ func compileField(f Field, i int, path string, bad *problems) field {
 		canon = canonText
 	}
 	out.canon = canon
+	if f.Canonical != nil {
+		out.canon = canonOwn
+		checkOwnForm(f, path, bad)
+	}
+	f.Characters.validate(path+".characters", bad)
 	oneOf(path+".required", f.Required, bad, Optional, Always, ForNewUsers)
 	oneOf(path+".unique", f.Unique, bad, NotUnique, WarnIfShared, MustBeUnique)
 	if f.MinLength < 0 || f.MaxLength < 0 || f.MaxLength > 0 && f.MinLength > f.MaxLength {
@@ -391,6 +449,13 @@ func compileField(f Field, i int, path string, bad *problems) field {
 	compileWords(&out, path, bad)
 	checkSample(&out, path, bad)
 	return out
+}
+
+// checkOwnForm refuses a canonical form of the product's own where the engine has to understand the values.
+func checkOwnForm(f Field, path string, bad *problems) {
+	if f.Kind == KindBool || f.Kind == KindEnum || f.Kind == KindDate {
+		bad.add(path+".kind", "a field of kind %q has a canonical form that cannot be another", f.Kind)
+	}
 }
 
 // checkSample refuses a sample that the field itself would refuse. Time zones depend on the machine.
