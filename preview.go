@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/usersync-go/usersync/internal/table"
@@ -13,6 +14,7 @@ import (
 // previewJob is one preview under way.
 type previewJob struct {
 	*Previewer
+	schema  *schema // the plan's
 	cfg     Config
 	src     Source
 	file    *opened
@@ -41,7 +43,11 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 		opt.preview(&o)
 	}
 	cfg = cfg.clone()
-	if err := cfg.validate(p.schema); err != nil {
+	ext, err := p.extend(ctx, o.fields)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.validate(ext.schema); err != nil {
 		return nil, err
 	}
 	if cfg.Paused {
@@ -55,15 +61,15 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
-		BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
+	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
+		Added: slices.Clone(ext.fresh()), BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
-	plan.cross = newCrossing(p.schema)
-	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
+	plan.cross = newCrossing(ext.schema)
+	return &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema)}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(ext.schema), wanted: newWanted(ext.schema)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -124,6 +130,8 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		return err
 	}
 	j.plan.rows = len(j.plan.entries)
+	j.plan.offers = j.check.newcomers.offers(j.schema, &j.cfg, j.plan.columns)
+	j.check.newcomers = nil
 	j.tellDuplicates()
 	if err := j.recoverCells(ctx); err != nil {
 		return err
@@ -138,13 +146,30 @@ func (j *previewJob) header(row *table.Row) error {
 	if err != nil {
 		return j.refused(err)
 	}
+	if err := j.hasColumns(cols); err != nil {
+		return err
+	}
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
 	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
 	j.batch = make([]checked, j.options.batch)
+	if j.fieldStore != nil {
+		j.check.newcomers = newNewcomers(cols)
+	}
 	return nil
+}
+
+// hasColumns refuses new fields that have no column in the file.
+func (j *previewJob) hasColumns(cols *columns) error {
+	var bad problems
+	for i, f := range j.plan.fresh() {
+		if cols.cells[len(j.schema.fields)-j.plan.added+i] < 0 {
+			bad.add("fields."+f.Name, "the file has no column %q", f.Header())
+		}
+	}
+	return bad.err("new fields")
 }
 
 // add checks a row and, when a batch is full, compares it.

@@ -103,6 +103,12 @@ const (
 	CodeChangedSince  Code = "changed_since"  // fields
 	CodeSecretStays   Code = "secret_stays"   // fields
 	CodeReferenceGone Code = "reference_gone" // fields
+	CodeFieldsStay    Code = "fields_stay"    // fields: that the run has added
+
+	// New fields.
+	CodeHeaderTwice   Code = "header_twice"    //
+	CodeHeaderTooLong Code = "header_too_long" // limit
+	CodeHeaderNoName  Code = "header_no_name"  //
 
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
@@ -181,6 +187,12 @@ var reasonTexts = map[Code]string{
 	CodeChangedSince:  "{fields}: changed since the run, so it stays as it is",
 	CodeSecretStays:   "{fields}: secret, so what it was before the run is not known and it stays as it is",
 	CodeReferenceGone: "{fields}: named a user before the run who is gone, so it stays as it is",
+
+	CodeFieldsStay: "the fields that the run has added stay: {fields}",
+
+	CodeHeaderTwice:   "several columns have this header: give each its own",
+	CodeHeaderTooLong: "the header has more than {limit} characters: give the column a short one",
+	CodeHeaderNoName:  "the header has no letters or digits: give the column another",
 
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",

@@ -403,6 +403,7 @@ func (r *Run) summaryFacts() []fact {
 		{"Started", []string{timeText(r.Started)}},
 		{"Finished", []string{timeText(finished)}},
 		{"Welcome mails sent", []string{strconv.Itoa(mails)}},
+		addedFact("Fields added", r.Added),
 	}
 	return append(append(facts, r.Source.facts()...), notesFact(r.plan.Notes), fact{})
 }
@@ -424,11 +425,20 @@ func (p *Plan) summaryFacts() []fact {
 		{"Users who become active", []string{strconv.Itoa(c.Activations)}},
 		{"Users who become inactive", []string{strconv.Itoa(c.Deactivations)}},
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
+		addedFact("Fields to be added", p.fresh()),
 	}
 	for _, pool := range p.Pools() {
 		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
 	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
+}
+
+func addedFact(name string, fields []Field) fact {
+	f := fact{name: name}
+	for i := range fields {
+		f.values = append(f.values, fields[i].describe())
+	}
+	return f
 }
 
 func notesFact(notes []Reason) fact {
