@@ -27,7 +27,7 @@ type FieldStore interface {
 }
 
 // maxFieldName is how many characters the name of an added field has at most.
-const maxFieldName = 64
+const maxFieldName = 60
 
 // maxDefinition is how many bytes the JSON of an added field has at most.
 const maxDefinition = 32 << 10

@@ -224,7 +224,7 @@ func (f previewOption) preview(o *previewOptions) { f(o) }
 // Undoing the run leaves them there.
 //
 // Each has a column of its own in the file. It may be of any kind but KindUser, and a list; it cannot be required,
-// unique, secret or a match field, nor have a Check. Its name has from 1 to 64 letters, digits, _ and -, the first
+// unique, secret or a match field, nor have a Check. Its name has from 1 to 60 letters, digits, _ and -, the first
 // of them a letter. One that was added already, just so, is no new field and no error. Otherwise the
 // error is an *InvalidError that lists all that is wrong. It needs WithFieldStore.
 func AddFields(fields ...Field) PreviewOption {

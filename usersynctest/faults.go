@@ -221,6 +221,9 @@ func (f *Faults) License(checker usersync.LicenseChecker) usersync.LicenseChecke
 	return license
 }
 
+// Fields wraps a store.
+func (f *Faults) Fields(store usersync.FieldStore) usersync.FieldStore { return faultyFields{f, store} }
+
 // answer makes a call that has an answer; where the call fails there is none.
 func answer[A any](ctx context.Context, f *Faults, name string, call func() (A, error), half func()) (A, error) {
 	var a, none A
@@ -368,4 +371,17 @@ func (p faultyPools) PoolField() string { return p.pools.PoolField() }
 
 func (p faultyPools) Pools(ctx context.Context) (map[string]usersync.Seats, error) {
 	return answer(ctx, p.faults, "SeatPools.Pools", func() (map[string]usersync.Seats, error) { return p.pools.Pools(ctx) }, func() {})
+}
+
+type faultyFields struct {
+	faults *Faults
+	store  usersync.FieldStore
+}
+
+func (s faultyFields) Fields(ctx context.Context) ([]usersync.Field, error) {
+	return answer(ctx, s.faults, "FieldStore.Fields", func() ([]usersync.Field, error) { return s.store.Fields(ctx) }, func() {})
+}
+
+func (s faultyFields) AddFields(ctx context.Context, fields []usersync.Field) error {
+	return s.faults.Call(ctx, "FieldStore.AddFields", func() error { return s.store.AddFields(ctx, fields) })
 }

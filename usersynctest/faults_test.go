@@ -112,7 +112,7 @@ func TestFaultsReachEveryCall(t *testing.T) {
 	})
 	once := []string{"UserStore.FindUsers", "UserStore.WriteUsers", "BaselineStore.Load", "BaselineStore.Save",
 		"BaselineSearcher.InOtherBaselines", "Mailer.SendWelcome", "LicenseChecker.Seats",
-		"SeatReserver.ReserveSeats", "SeatPools.Pools", "own call"}
+		"SeatReserver.ReserveSeats", "SeatPools.Pools", "FieldStore.Fields", "FieldStore.AddFields", "own call"}
 	if want := slices.Repeat(once, len(AllFaults())); !slices.Equal(struck, want) {
 		t.Errorf("struck %q, want %q", struck, want)
 	}
@@ -122,6 +122,7 @@ func callEverything(ctx context.Context, f *Faults) error {
 	store := memory.New()
 	users, baselines := f.Users(store), f.Baselines(store.Baselines())
 	book := f.License(seats.NewBook(seats.NewPools("products", seats.Limits{Total: 1, Pools: map[string]int{"Alpha": 1}}, nobody)))
+	fields := f.Fields(memory.NewFields())
 	for _, call := range []func() error{
 		func() error { _, err := users.FindUsers(ctx, "userName", nil); return err },
 		func() error { _, err := users.WriteUsers(ctx, createUsers("a")); return err },
@@ -135,6 +136,8 @@ func callEverything(ctx context.Context, f *Faults) error {
 		func() error { _, err := f.License(memory.NewSeats(store, 1)).Seats(ctx); return err },
 		func() error { return book.(usersync.SeatReserver).ReserveSeats(ctx, "run-1", nil, time.Hour) },
 		func() error { _, err := book.(usersync.SeatPools).Pools(ctx); return err },
+		func() error { _, err := fields.Fields(ctx); return err },
+		func() error { return fields.AddFields(ctx, []usersync.Field{{Name: "badge"}}) },
 		func() error { return f.Call(ctx, "own call", func() error { return nil }) },
 	} {
 		if err := call(); err != nil {
@@ -161,6 +164,7 @@ func TestSuitesPassThroughFaults(t *testing.T) {
 	passes(t, baselineChecks(), func(tr trial) *baselines {
 		return &baselines{tr, f.Baselines(memory.NewBaselines())}
 	})
+	passes(t, fieldChecks(), func(tr trial) *fieldStore { return &fieldStore{tr, f.Fields(memory.NewFields())} })
 }
 
 func ExampleFailNth() {
