@@ -109,6 +109,10 @@ type Column struct {
 	// Values are the stored forms of values, such as {"true": "Y", "false": "N"}. If there are any, a
 	// value that is not among them cannot be written.
 	Values map[string]string `json:"values,omitempty"`
+	// Hash, of a secret field, gives what the column keeps in the place of a value: a one-way form, such as that
+	// of bcrypt or Argon2. Without it the column has the secret as it is. Its error refuses the change, and must
+	// not quote the secret. It may be called several times for a value, and concurrently.
+	Hash func(secret string) (string, error) `json:"-"`
 }
 
 // ListTable is a table that has a row for each item of each user's list.
@@ -257,6 +261,10 @@ func (v *validation) place(path string, c Column, name string, m Mapping, schema
 		v.add(path+".reference", "an id has neither a folded form nor values")
 	case len(c.Values) > 0 && f.List != nil:
 		v.add(path+".values", "a list is kept as it is")
+	case c.Hash != nil && !f.Secret:
+		v.add(path+".hash", "the field is not secret")
+	case c.Hash != nil && (c.Folded != "" || len(c.Values) > 0):
+		v.add(path+".hash", "a secret has neither a folded form nor values")
 	}
 	v.values(path+".values", c.Values)
 }

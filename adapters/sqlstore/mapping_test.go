@@ -114,6 +114,10 @@ func TestMappingProblems(t *testing.T) {
 		"two values alike": {func(m *sqlstore.Mapping) {
 			m.Columns["locale"] = sqlstore.Column{Column: "x", Values: map[string]string{"a": "1", "b": "1"}}
 		}, []string{"columns.locale.values"}},
+		"hash of no secret": {func(m *sqlstore.Mapping) { m.Columns["title"] = sqlstore.Column{Column: "x", Hash: sum} }, []string{"columns.title.hash"}},
+		"folded hash": {func(m *sqlstore.Mapping) {
+			m.Columns["password"] = sqlstore.Column{Column: "x", Folded: "y", Hash: sum}
+		}, []string{"columns.password.hash"}},
 		"list twice":    {func(m *sqlstore.Mapping) { m.Columns["groups"] = sqlstore.Column{Column: "x"} }, []string{"columns.groups"}},
 		"list of text":  {func(m *sqlstore.Mapping) { m.Lists["title"] = m.Lists["groups"] }, []string{"lists.title"}},
 		"remembered":    {func(m *sqlstore.Mapping) { m.Remembered = "changes" }, []string{"remembered"}},
@@ -128,6 +132,8 @@ func TestMappingProblems(t *testing.T) {
 		})
 	}
 }
+
+func sum(secret string) (string, error) { return "#" + secret, nil }
 
 // paths are the sorted places of problems.
 func paths(err error) []string {

@@ -214,6 +214,9 @@ func (c *column) cell(set usersync.Values, refs map[string]any) (cell any, value
 		return string(text), value, err
 	}
 	switch stored, known := c.Values[value]; {
+	case c.Hash != nil && value != "":
+		hash, err := c.Hash(value)
+		return hash, "", err
 	case known:
 		return stored, value, nil
 	case value == "" && (c.Null || c.Reference):

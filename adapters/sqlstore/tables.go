@@ -17,7 +17,8 @@ const ours = "usersync_"
 
 // DefaultMapping describes the ready-made table for the users of a schema: usersync_users, with a column
 // for each field that has values, and usersync_changes, where idempotency keys are kept. Secret fields
-// have no column, since the table is no place for them: a product that takes secrets wraps WriteUsers.
+// have no column, since the table is no place for them as they are: a product that takes passwords adds one to
+// Columns, with a Hash.
 func DefaultMapping(schema usersync.Schema) Mapping {
 	m := Mapping{
 		Table:      ours + "users",
