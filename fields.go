@@ -65,11 +65,17 @@ func (s *schema) with(fields []Field, what string) (*schema, error) {
 		return s, nil
 	}
 	var bad problems
-	for _, f := range fields {
-		checkAdded(f, "fields."+f.Name, &bad)
-	}
 	longer := s.Schema
-	longer.Fields = slices.Concat(s.Fields, fields)
+	longer.Fields = slices.Clone(s.Fields)
+	for _, f := range fields {
+		path := "fields." + f.Name
+		checkAdded(f, path, &bad)
+		if _, taken := s.byName[f.Name]; taken {
+			bad.add(path+".name", "there is another field of that name: take another name")
+			continue
+		}
+		longer.Fields = append(longer.Fields, f)
+	}
 	out, err := compile(longer)
 	var invalid *InvalidError
 	if errors.As(err, &invalid) {
@@ -141,7 +147,7 @@ func (p *Previewer) extend(ctx context.Context, chosen []Field) (extension, erro
 			fresh = append(fresh, f)
 		}
 	}
-	s, err = s.with(fresh, "new fields")
+	s, err = s.with(fresh, "list of new fields")
 	return extension{schema: s, extra: slices.Concat(there, fresh), added: len(fresh)}, err
 }
 
@@ -157,7 +163,7 @@ func (p *Previewer) extendAs(ctx context.Context, other *extension) (extension, 
 	if moved := movedFields(other.extra, 0, there); len(moved) > 0 {
 		return extension{}, &StaleError{Fields: moved}
 	}
-	s, err := p.schema.with(other.extra, "fields of the run")
+	s, err := p.schema.with(other.extra, "schema of the run")
 	return extension{schema: s, extra: other.extra}, err
 }
 

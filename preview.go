@@ -169,7 +169,7 @@ func (j *previewJob) hasColumns(cols *columns) error {
 			bad.add("fields."+f.Name, "the file has no column %q", f.Header())
 		}
 	}
-	return bad.err("new fields")
+	return bad.err("list of new fields")
 }
 
 // add checks a row and, when a batch is full, compares it.
