@@ -100,7 +100,9 @@ func checkAdded(f Field, path string, bad *problems) {
 		{"unique", "a new field cannot be unique: users are not found by it", f.Unique != NotUnique},
 		{"match", "users are not found by a new field", f.Match != ""},
 		{"secret", "a new field cannot be secret", f.Secret},
+		{"refers", "a new field cannot have names of things of the product", f.Refers != nil},
 		{"check", "a new field is kept as data and has no function", f.Check != nil},
+		{"canonical", "a new field is kept as data and has no function", f.Canonical != nil},
 	} {
 		if c.wrong {
 			bad.add(path+"."+c.member, "%s", c.why)

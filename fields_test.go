@@ -106,6 +106,8 @@ func TestGuessedKinds(t *testing.T) {
 		{"yes no YES", usersync.Field{Kind: usersync.KindBool}},
 		{"true", usersync.Field{Kind: usersync.KindBool}},
 		{"1 0 1", usersync.Field{Kind: usersync.KindBool}},
+		{"2026-12-31 2026-12-31T00:00:00", usersync.Field{Kind: usersync.KindDate}},
+		{"2026-12-31 31.12.2026", usersync.Field{MaxLength: 255}},
 		{"1 yes", usersync.Field{Kind: usersync.KindBool}},
 		{"1 1 1", usersync.Field{MaxLength: 255}},
 		{"0", usersync.Field{MaxLength: 255}},

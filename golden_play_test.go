@@ -1,10 +1,12 @@
 package usersync_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +27,7 @@ type golden struct {
 	config usersync.Config
 	eng    *usersync.Engine
 	store  *memory.Store
+	things *memory.References
 	mailer *memory.Mailer
 	fields *memory.Fields
 	out    strings.Builder
@@ -38,6 +41,8 @@ type goldenOptions struct {
 	Protected []string     `json:"protected"` // ids of users whom the host protects
 	Seats     *int         `json:"seats"`     // the limit, if there is one
 	Pools     *goldenPools `json:"pools"`     // the limits of pools, if there are any
+	// References are the things that users can be given, by set.
+	References map[string][]string `json:"references"`
 	// Refused has, by field, what the host says when it refuses to have the field written.
 	Refused   map[string]string   `json:"refused"`
 	Decisions []usersync.Decision `json:"decisions"` // made after the preview
@@ -62,11 +67,12 @@ type goldenPools struct {
 
 // goldenThen is what the product does behind the plan's back.
 type goldenThen struct {
-	Put      []goldenUser `json:"put"`
-	Remove   []string     `json:"remove"`
-	Baseline []string     `json:"baseline"` // another run has succeeded
-	Edit     bool         `json:"edit"`     // the configuration is edited
-	Pause    bool         `json:"pause"`    // the configuration is paused
+	Put      []goldenUser        `json:"put"`
+	Remove   []string            `json:"remove"`
+	Baseline []string            `json:"baseline"` // another run has succeeded
+	Gone     map[string][]string `json:"gone"`     // things, by set, that are deleted
+	Edit     bool                `json:"edit"`     // the configuration is edited
+	Pause    bool                `json:"pause"`    // the configuration is paused
 	// Fields are added by another run.
 	Fields []usersync.Field `json:"fields"`
 }
@@ -85,13 +91,16 @@ func (u goldenUser) user() usersync.User {
 
 func newGolden(t *testing.T, dir string) *golden {
 	t.Helper()
-	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer(), fields: memory.NewFields()}
+	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer(), things: memory.NewReferences(), fields: memory.NewFields()}
 	readJSON(t, filepath.Join(dir, "config.json"), &g.config)
 	readJSON(t, filepath.Join(dir, "options.json"), &g.opts)
 	schema := usersync.DefaultSchema()
 	if _, err := os.Stat(filepath.Join(dir, "schema.json")); err == nil {
 		schema = usersync.Schema{}
 		readJSON(t, filepath.Join(dir, "schema.json"), &schema)
+	}
+	for set, names := range g.opts.References {
+		g.things.Put(set, names...)
 	}
 	var users []goldenUser
 	readJSON(t, filepath.Join(dir, "users.json"), &users)
@@ -128,6 +137,7 @@ func (g *golden) engineOptions(schema usersync.Schema) []usersync.Option {
 	opts := []usersync.Option{
 		usersync.WithSchema(schema),
 		usersync.WithMailer(g.mailer),
+		usersync.WithReferences(g.things),
 		usersync.WithClock(func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }),
 		usersync.WithProtected(func(_ context.Context, u usersync.User) (bool, error) {
 			return slices.Contains(g.opts.Protected, u.ID), nil
@@ -237,6 +247,9 @@ func showScope(d usersync.Decision) string {
 	if d.Field != "" {
 		field = d.Field
 	}
+	if d.Choice == usersync.CreateMissing || d.Choice == usersync.LeaveMissing {
+		return cmp.Or(d.Value, "all") + " that is missing in " + field
+	}
 	return row + ", " + field
 }
 
@@ -287,6 +300,10 @@ func (g *golden) then(t *testing.T) {
 		require.NoError(t, g.fields.AddFields(t.Context(), fields))
 		fmt.Fprintf(&g.out, "\nthen     another run adds the field %s\n", fields[0].Name)
 	}
+	for _, set := range slices.Sorted(maps.Keys(g.opts.Then.Gone)) {
+		g.things.Remove(set, g.opts.Then.Gone[set]...)
+		fmt.Fprintf(&g.out, "\nthen     %s is deleted\n", strings.Join(g.opts.Then.Gone[set], ", "))
+	}
 	if ids := g.opts.Then.Baseline; ids != nil {
 		g.saveBaseline(t, g.config.ID, "run 2", ids)
 		g.out.WriteString("\nthen     another run succeeds\n")
@@ -309,6 +326,9 @@ func (g *golden) apply(t *testing.T, dir string, plan *usersync.Plan) {
 	}
 	for _, f := range run.Added {
 		fmt.Fprintf(&g.out, "added    %s\n", showDefinition(f))
+	}
+	for _, thing := range run.CreatedReferences() {
+		fmt.Fprintf(&g.out, "created  %s %q\n", thing.Set, thing.Name)
 	}
 	for _, mail := range g.mailer.Sent() {
 		fmt.Fprintf(&g.out, "mail     to %s, in %q\n", mail.Email, mail.Locale)

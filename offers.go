@@ -49,6 +49,7 @@ func newGuesses() []guess {
 	}
 	return []guess{
 		of(KindBool, nil),
+		of(KindDate, nil),
 		of(KindEmail, nil),
 		of(KindPhone, func(text string) bool { return strings.HasPrefix(text, "+") }),
 	}
@@ -152,7 +153,7 @@ func (n *newcomer) maxLength() int {
 
 // offers makes fields of the columns that have values.
 func (n newcomers) offers(s *schema, cfg *Config, cols *columns) []FieldOffer {
-	names := newNaming(s, cfg, cols)
+	names := newFieldNames(s, cfg, cols)
 	var out []FieldOffer
 	for i, column := range n {
 		if column == nil || column.filled == 0 {
@@ -168,14 +169,14 @@ func (n newcomers) offers(s *schema, cfg *Config, cols *columns) []FieldOffer {
 	return out
 }
 
-// naming gives names to new fields.
-type naming struct {
+// fieldNaming gives names to new fields.
+type fieldNaming struct {
 	taken   map[string]bool // names and headers, folded, of fields
 	headers map[string]int  // how many columns of the file have a header, folded
 }
 
-func newNaming(s *schema, cfg *Config, cols *columns) *naming {
-	n := &naming{taken: map[string]bool{FieldID: true}, headers: map[string]int{}}
+func newFieldNames(s *schema, cfg *Config, cols *columns) *fieldNaming {
+	n := &fieldNaming{taken: map[string]bool{FieldID: true}, headers: map[string]int{}}
 	for header := range headerTable(s, cfg) {
 		n.taken[header] = true
 	}
@@ -186,7 +187,7 @@ func newNaming(s *schema, cfg *Config, cols *columns) *naming {
 }
 
 // problem says why a header cannot be that of a new field.
-func (n *naming) problem(header string) *Reason {
+func (n *fieldNaming) problem(header string) *Reason {
 	reason := func(code Code, params ...string) *Reason {
 		r := errorReason(code, params...)
 		return &r
@@ -204,7 +205,7 @@ func (n *naming) problem(header string) *Reason {
 
 // take makes a name of a header that nothing else has: no field, and no other column of the file, which would
 // otherwise be the new field's too.
-func (n *naming) take(header string) string {
+func (n *fieldNaming) take(header string) string {
 	name := fieldName(header)
 	for i := 2; !n.isFree(name, header); i++ {
 		name = fieldName(header) + strconv.Itoa(i)
@@ -213,7 +214,7 @@ func (n *naming) take(header string) string {
 	return name
 }
 
-func (n *naming) isFree(name, header string) bool {
+func (n *fieldNaming) isFree(name, header string) bool {
 	folded := foldHeader(name)
 	return !n.taken[folded] && (n.headers[folded] == 0 || folded == foldHeader(header))
 }

@@ -19,6 +19,7 @@ type options struct {
 	retries    Retries
 	mailTime   time.Duration
 	license    licensing
+	references References
 	protected  func(context.Context, User) (bool, error)
 	authorize  func(context.Context, Actor, User, string) error
 	fieldStore FieldStore
@@ -92,6 +93,10 @@ func (r Retries) after(tries int) time.Duration {
 // WithLicense sets who counts seats, and what else of [SeatReserver] and [SeatPools] the checker is able to do.
 // Without one, or with nil, seats are unlimited.
 func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = abilities(l) } }
+
+// WithReferences sets who finds the things, such as groups, that fields with Refers name, and, as a
+// [ReferenceCreator], creates them. A schema with such fields needs it.
+func WithReferences(r References) Option { return func(o *options) { o.references = r } }
 
 // WithProtected names users who must never be deactivated, beside the acting one. It is asked about the
 // users whom a plan would deactivate, once at the preview and once more before they are. An error ends
@@ -224,7 +229,7 @@ func (f previewOption) preview(o *previewOptions) { f(o) }
 // Undoing the run leaves them there.
 //
 // Each has a column of its own in the file. It may be of any kind but KindUser, and a list; it cannot be required,
-// unique, secret or a match field, nor have a Check. Its name has from 1 to 60 letters, digits, _ and -, the first
+// unique, secret or a match field, name things of the product, nor have a Check or a Canonical. Its name has from 1 to 60 letters, digits, _ and -, the first
 // of them a letter. One that was added already, just so, is no new field and no error. Otherwise the
 // error is an *InvalidError that lists all that is wrong. It needs WithFieldStore.
 func AddFields(fields ...Field) PreviewOption {

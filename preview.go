@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
@@ -34,6 +36,7 @@ type previewJob struct {
 	links   map[string]string  // folded references, each once
 	walked  map[string]bool    // keys that findReferences has followed
 	wanted  []map[string]bool  // by unique slot: values whose owners were looked up
+	naming  naming             // of things
 }
 
 // begin checks what can be checked before the file is read, and opens it.
@@ -57,6 +60,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
+	src = src.only(cfg.Formats)
 	file, err := src.read(ctx, cfg.Limits.within(p.limits), p.schema.Sheet)
 	if err != nil {
 		return nil, err
@@ -69,7 +73,8 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	plan.cross = newCrossing(ext.schema)
 	return &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(ext.schema), wanted: newWanted(ext.schema)}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(ext.schema), wanted: newWanted(ext.schema),
+		naming: newNaming(p)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -106,7 +111,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		case j.check == nil && isBlankRow(row):
 			continue
 		case j.check == nil:
-			if err := j.header(row); err != nil {
+			if err := j.header(ctx, row); err != nil {
 				return err
 			}
 			continue
@@ -115,8 +120,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 			continue
 		}
 		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {
-			return j.refused(&FileError{Code: "limit_rows", Row: row.Number, Limit: int64(lim.Rows),
-				Detail: fmt.Sprintf("the file has more than %d rows of users", lim.Rows), Advice: "split it into several files"})
+			continue // is counted, and refused at the end with the number
 		}
 		if err := j.add(ctx, row); err != nil {
 			return err
@@ -125,6 +129,9 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if j.check == nil {
 		return j.refused(&FileError{Code: "no_header", Detail: "the sheet is empty",
 			Advice: "the first row must have the names of the columns: download the template to see them"})
+	}
+	if rows := j.file.info.Rows; rows > lim.Rows {
+		return j.refused(tooManyRows(rows, lim.Rows))
 	}
 	if err := j.flush(ctx); err != nil {
 		return err
@@ -136,12 +143,29 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if err := j.recoverCells(ctx); err != nil {
 		return err
 	}
-	return j.file.finish()
+	if err := j.file.finish(); err != nil {
+		return err
+	}
+	return j.refuseNames()
+}
+
+func tooManyRows(rows, limit int) error {
+	return &FileError{Code: "limit_rows", Limit: int64(limit), Count: int64(rows), Advice: "split it into several files",
+		Detail: fmt.Sprintf("the file has %s rows of users, and at most %s are allowed", grouped(rows), grouped(limit))}
+}
+
+// grouped writes a number with a comma between thousands.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
 
-func (j *previewJob) header(row *table.Row) error {
+func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	cols, err := mapHeader(j.schema, &j.cfg, row, j.file.isCSV)
 	if err != nil {
 		return j.refused(err)
@@ -152,8 +176,12 @@ func (j *previewJob) header(row *table.Row) error {
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
+	if err := j.spellRules(ctx, rules); err != nil {
+		return err
+	}
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
-	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols}
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
+		today: j.plan.Created.UTC().Format(time.DateOnly)}
 	j.batch = make([]checked, j.options.batch)
 	if j.fieldStore != nil {
 		j.check.newcomers = newNewcomers(cols)
@@ -188,6 +216,9 @@ func (j *previewJob) add(ctx context.Context, row *table.Row) error {
 func (j *previewJob) flush(ctx context.Context) error {
 	rows := j.batch[:j.size]
 	j.size = 0
+	if err := j.spellRows(ctx, rows); err != nil {
+		return err
+	}
 	found, err := j.findMatches(ctx, rows)
 	if err != nil {
 		return err
@@ -195,6 +226,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 	first := len(j.plan.entries)
 	for i := range rows {
 		m := found.match(&rows[i])
+		j.compare.ignore(&rows[i], m)
 		if m.protected, err = j.protect(ctx, &rows[i], m.user); err != nil {
 			return err
 		}
@@ -214,7 +246,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 
 // protect asks whether the user of a row that says inactive must stay active. (B3, B6)
 func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, error) {
-	if u == nil || !u.Active || j.compare.wish(r, activeAccount) != wantsInactive {
+	if u == nil || !u.Active || j.compare.wish(r, u) != wantsInactive {
 		return false, nil
 	}
 	return j.isProtected(ctx, j.plan.Actor, u)

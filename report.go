@@ -404,6 +404,7 @@ func (r *Run) summaryFacts() []fact {
 		{"Finished", []string{timeText(finished)}},
 		{"Welcome mails sent", []string{strconv.Itoa(mails)}},
 		addedFact("Fields added", r.Added),
+		{"Created beforehand", namesOfThings(r.CreatedReferences())},
 	}
 	return append(append(facts, r.Source.facts()...), notesFact(r.plan.Notes), fact{})
 }
@@ -427,6 +428,7 @@ func (p *Plan) summaryFacts() []fact {
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
 		addedFact("Fields to be added", p.fresh()),
 	}
+	facts = append(facts, missingFacts(p.Missing())...)
 	for _, pool := range p.Pools() {
 		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
 	}
@@ -439,6 +441,19 @@ func addedFact(name string, fields []Field) fact {
 		f.values = append(f.values, fields[i].describe())
 	}
 	return f
+}
+
+// missingFacts say what rows name that there is not.
+func missingFacts(missing []MissingReference) []fact {
+	var open, create []ReferenceName
+	for _, m := range missing {
+		if m.Create {
+			create = append(create, m.ReferenceName)
+			continue
+		}
+		open = append(open, m.ReferenceName)
+	}
+	return []fact{{"Missing, may be created", namesOfThings(open)}, {"Missing, will be created", namesOfThings(create)}}
 }
 
 func notesFact(notes []Reason) fact {
