@@ -57,3 +57,13 @@ func TestStores(t *testing.T) {
 func TestTokens(t *testing.T) {
 	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return open(t, "tokens.db").Tokens() })
 }
+
+func TestFields(t *testing.T) {
+	usersynctest.TestFieldStore(t, func(t *testing.T) usersync.FieldStore { return open(t, "fields.db").Fields() })
+}
+
+// Fields that the schema does not have are kept like its own.
+func TestAddedFields(t *testing.T) {
+	usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore { return open(t, "users.db").Users() },
+		usersynctest.Text("shoeSize", "department", "größe"), usersynctest.Lists("tags"))
+}

@@ -70,7 +70,7 @@ func (s *Users) addedOf(ctx context.Context, q queryer, ids []any) (map[string]*
 		st := &statement{dialect: d}
 		st.add("SELECT ", strings.Join([]string{user, d.quote(t.Field), item, d.quote(t.Value)}, ", "), " FROM ", d.quoteTable(t.Table), " WHERE ")
 		st.among(user, s.mapping.ID.Kind.typ(), part)
-		st.add(" ORDER BY ", user, ", ", d.quote(t.Field), ", ", item)
+		st.add(" ORDER BY 1, 2, 3")
 		err := st.query(ctx, q, func(cells []sql.RawBytes) error {
 			id, field := string(cells[0]), string(cells[1])
 			if !s.isAdded(field) {
