@@ -203,6 +203,31 @@ func (e *Engine) reserveSeats(ctx context.Context, runID string, holds []SeatHol
 	return nil
 }
 
+// addedFields asks for the fields that were added to the schema.
+func (p *Previewer) addedFields(ctx context.Context) (fields []Field, err error) {
+	defer calling("FieldStore.Fields", &err)
+	if fields, err = p.fieldStore.Fields(ctx); err != nil {
+		return nil, fmt.Errorf("usersync: loading the fields that were added: %w", err)
+	}
+	return fields, nil
+}
+
+// addFields adds fields for all users. Where a name is taken by now, the plan is stale.
+func (e *Engine) addFields(ctx context.Context, fields []Field) (err error) {
+	if len(fields) == 0 {
+		return nil
+	}
+	defer calling("FieldStore.AddFields", &err)
+	err = e.fieldStore.AddFields(ctx, slices.Clone(fields))
+	switch {
+	case errors.Is(err, ErrDuplicate):
+		return &StaleError{Fields: fieldNames(fields)}
+	case err != nil:
+		return fmt.Errorf("adding fields: %w", err)
+	}
+	return nil
+}
+
 // isProtected asks whether a user must never be deactivated. (B6)
 func (p *Previewer) isProtected(ctx context.Context, by Actor, u *User) (is bool, err error) {
 	if u.ID == by.UserID {

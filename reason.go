@@ -118,6 +118,12 @@ const (
 	CodeReferenceGone Code = "reference_gone" // fields
 	CodeNameGone      Code = "name_gone"      // fields
 	CodeNamesStay     Code = "names_stay"     // names: things that the run has created
+	CodeFieldsStay    Code = "fields_stay"    // fields: that the run has added
+
+	// New fields.
+	CodeHeaderTwice   Code = "header_twice"    //
+	CodeHeaderTooLong Code = "header_too_long" // limit
+	CodeHeaderNoName  Code = "header_no_name"  //
 
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
@@ -210,6 +216,12 @@ var reasonTexts = map[Code]string{
 	CodeReferenceGone: "{fields}: named a user before the run who is gone, so it stays as it is",
 	CodeNameGone:      "{fields}: had a name before the run of what there is no more, so it stays as it is",
 	CodeNamesStay:     "what the run has created stays: {names}",
+
+	CodeFieldsStay: "the fields that the run has added stay: {fields}",
+
+	CodeHeaderTwice:   "several columns have this header: give each its own",
+	CodeHeaderTooLong: "the header has more than {limit} characters: give the column a short one",
+	CodeHeaderNoName:  "the header has no letters or digits: give the column another",
 
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",

@@ -226,10 +226,11 @@ func (f Field) Header() string {
 	return f.Name
 }
 
-// covers tells that users of schema s can take what a plan of schema other says: it has the same key and
-// no field that s does not have.
-func (s *schema) covers(other *schema) bool {
-	for _, f := range other.Fields {
+// covers tells that users of schema s can take what a plan says: its schema has the same key and, beside fields
+// that were added, no field that s does not have.
+func (s *schema) covers(plan *Plan) bool {
+	other := plan.schema
+	for _, f := range other.Fields[:len(other.Fields)-len(plan.extra)] {
 		if i, known := s.byName[f.Name]; !known || s.fields[i].Kind != f.Kind {
 			return false
 		}
