@@ -18,9 +18,10 @@ import (
 type Service struct {
 	eng    *Engine
 	stores Stores
+	desk   *desk // what this process works on in the background
 }
 
-// NewService makes a service over the product's users. All of stores is needed. The options are those of
+// NewService makes a service over the product's users. All of stores is needed, but for Imports. The options are those of
 // New; WithRuns(stores) is among them anyway.
 func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error) {
 	if stores.Configs == nil {
@@ -30,7 +31,7 @@ func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error
 	if err != nil {
 		return nil, err
 	}
-	return &Service{eng: eng, stores: stores}, nil
+	return &Service{eng: eng, stores: stores, desk: newDesk()}, nil
 }
 
 // Schema returns the schema that the service works with.
@@ -364,12 +365,13 @@ func (s *Service) WriteCorrections(ctx context.Context, id string, w io.Writer, 
 
 // Pruned says what Prune has removed.
 type Pruned struct {
-	Runs  int `json:"runs"`
-	Plans int `json:"plans"`
+	Runs    int `json:"runs"`
+	Plans   int `json:"plans"`
+	Imports int `json:"imports"`
 }
 
-// Prune removes what is no longer needed: runs that ended before a time, with all that belongs to them, and
-// plans that expired before it and were never applied. The newest run of each configuration stays, and so
+// Prune removes what is no longer needed: runs that ended before a time, with all that belongs to them,
+// plans that expired before it and were never applied, and imports that ended before it. The newest run of each configuration stays, and so
 // does what has not come to its end. (P3)
 func (s *Service) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	defer calling("RunStore.DeleteRuns, PlanStore.DeletePlans", &err)
@@ -378,6 +380,9 @@ func (s *Service) Prune(ctx context.Context, before time.Time) (p Pruned, err er
 	}
 	if p.Plans, err = s.stores.Plans.DeletePlans(ctx, before); err != nil {
 		return p, fmt.Errorf("usersync: removing old plans: %w", err)
+	}
+	if p.Imports, err = s.pruneImports(ctx, before); err != nil {
+		return p, fmt.Errorf("usersync: removing old imports: %w", err)
 	}
 	return p, nil
 }

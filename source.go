@@ -201,9 +201,8 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 	if err != nil {
 		return err
 	}
-	if s.want != "" && format != s.want {
-		return &FileError{Code: "format_unexpected", Detail: "this is not " + strings.ToUpper(string(s.want)),
-			Advice: "upload a ." + string(s.want) + " file"}
+	if err := s.unexpected(format); err != nil {
+		return err
 	}
 	o.info.Format = string(format)
 	if format == sniff.XLSX {
@@ -215,6 +214,15 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 		Told:   func(delimiter rune) { o.info.Delimiter = string(delimiter) },
 		Limits: csvfile.Limits{Bytes: lim.Bytes, Rows: max(1<<20, lim.Rows+1), Columns: lim.Columns, CellChars: lim.CellChars}})
 	return nil
+}
+
+// unexpected refuses a format that the source is not to have.
+func (s Source) unexpected(format sniff.Format) error {
+	if s.want == "" || format == s.want {
+		return nil
+	}
+	return &FileError{Code: "format_unexpected", Detail: "this is not " + strings.ToUpper(string(s.want)),
+		Advice: "upload a ." + string(s.want) + " file"}
 }
 
 func tooLarge(limit int64) error {
