@@ -241,11 +241,11 @@ func TestImportProgress(t *testing.T) {
 	require.Equal(t, usersync.ImportProgress{Status: usersync.ImportDone, Done: 3, Total: 3}, after)
 }
 
-// importer makes a service that imports, tries twice, and of which one call fails.
+// importer makes a service that imports, tries once, and of which one call fails.
 func (c *company) importer(f *usersynctest.Faults) *usersync.Service {
 	svc, err := usersync.NewService(f.Users(c.users), f.Stores(c.state.Stores()), usersync.WithSchema(badges()),
 		usersync.WithMailer(f.Mailer(c.mailer())), usersync.WithBatchSize(50), usersync.WithClock(c.now),
-		usersync.WithLeaseTime(500*time.Millisecond), usersync.WithImportRetries(usersync.Retries{Tries: 2, First: 1, Longest: 1}))
+		usersync.WithImportRetries(usersync.Retries{Tries: 1, First: 1, Longest: 1}))
 	require.NoError(c.t, err)
 	return svc
 }

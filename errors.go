@@ -74,6 +74,7 @@ type FileError struct {
 	Line   int   // CSV: physical line
 	Byte   int64 // CSV: byte within the line
 	Limit  int64 // the bound that was exceeded, 0 if none was
+	Count  int64 // how many there are instead, 0 where nobody counted
 	Detail string
 	Advice string
 	part   string // of a workbook

@@ -37,7 +37,7 @@ func (s *Service) upload(ctx context.Context, cfg Config, src Source) (*upload, 
 		return nil, fmt.Errorf("%w: files can have secret values, such as passwords, and a stored upload must not have them in the clear: "+
 			"set a key for them (WithSecretKey; for the command, USERSYNC_SECRET_KEY)", ErrInvalid)
 	}
-	up, err := src.take(cfg.Limits.within(s.eng.limits).Bytes)
+	up, err := src.only(cfg.Formats).take(cfg.Limits.within(s.eng.limits).Bytes)
 	if err == nil {
 		err = ctx.Err()
 	}
@@ -87,7 +87,7 @@ func (s Source) identified(up *upload, limit int64) error {
 	}
 	format, stream, err := s.identify(up.content)
 	if err == nil {
-		err = s.unexpected(format)
+		err = s.expects(format)
 	}
 	if err != nil {
 		return err

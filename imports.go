@@ -394,6 +394,7 @@ func (s *Service) isAnswered(ctx context.Context, imp *Import) error {
 	if err != nil {
 		return err
 	}
+	imp.Plan = plan.Counts()
 	for _, block := range plan.blocks(imp.Options.Confirmed) {
 		if !errors.Is(block, ErrSeats) { // they are counted anew
 			return block

@@ -94,6 +94,25 @@ type moreForm struct {
 	Verdict  []Reason      `json:"why,omitempty"`
 	Cells    []string      `json:"c,omitempty"`
 	Pools    string        `json:"p,omitempty"`
+	Wants    []want        `json:"w,omitempty"`
+	Assigned *assignedForm `json:"g,omitempty"`
+}
+
+// assignedForm is the stored form of assigned.
+type assignedForm struct {
+	Added []additionForm `json:"a,omitempty"`
+	Base  []settingForm  `json:"b,omitempty"`
+	Known []knownForm    `json:"k,omitempty"`
+}
+
+type additionForm struct {
+	Field int32   `json:"f"`
+	Rules []int32 `json:"r"`
+}
+
+type knownForm struct {
+	Field int32  `json:"f"`
+	Raw   string `json:"o"`
 }
 
 // settingForm is the stored form of a setting.
@@ -108,11 +127,12 @@ type settingForm struct {
 
 // tailForm is a part of the tail.
 type tailForm struct {
-	Owners  []ownerForm  `json:"owners,omitempty"`
-	People  []personForm `json:"people,omitempty"`
-	Names   []namedForm  `json:"names,omitempty"`   // of people
-	Leavers []namedForm  `json:"leavers,omitempty"` // by what they are recognized
-	Stay    []Member     `json:"stay,omitempty"`
+	Owners  []ownerForm        `json:"owners,omitempty"`
+	People  []personForm       `json:"people,omitempty"`
+	Names   []namedForm        `json:"names,omitempty"`   // of people
+	Leavers []namedForm        `json:"leavers,omitempty"` // by what they are recognized
+	Stay    []Member           `json:"stay,omitempty"`
+	Missing []MissingReference `json:"missing,omitempty"`
 }
 
 type ownerForm struct {
@@ -227,8 +247,26 @@ func (p *Plan) entryForm(at int32, seal *sealer) (entryForm, error) {
 	}
 	m := e.more
 	form.More = &moreForm{Op: m.op, Version: m.version, Own: m.own, Cross: m.cross, Verdict: m.verdict,
-		Cells: p.openCells(m.cells), Pools: m.pools}
+		Cells: p.openCells(m.cells), Pools: m.pools, Wants: m.wants, Assigned: m.assigned.form()}
 	return form, p.storeSettings(at, form.More, seal)
+}
+
+// form is the stored form, nil for nil. Neither what rules ask about nor what they add to is secret.
+func (a *assigned) form() *assignedForm {
+	if a == nil {
+		return nil
+	}
+	out := &assignedForm{}
+	for _, to := range a.added {
+		out.Added = append(out.Added, additionForm{to.field, to.rules})
+	}
+	for _, s := range a.base {
+		out.Base = append(out.Base, settingForm{Field: s.field, By: s.by, Old: s.old, New: s.new})
+	}
+	for _, v := range a.known {
+		out.Known = append(out.Known, knownForm{v.field, v.raw})
+	}
+	return out
 }
 
 // linksOf are whom the entry's user refers to now, nil for nobody.
@@ -289,7 +327,8 @@ func (p *Plan) tail() iter.Seq[tailForm] {
 			each(x.persons(), func(some []personForm) bool { return yield(tailForm{People: some}) }) &&
 			each(sorted(x.byName), func(some []namedForm) bool { return yield(tailForm{Names: some}) }) &&
 			each(sorted(x.leavers), func(some []namedForm) bool { return yield(tailForm{Leavers: some}) }) &&
-			each(p.stay, func(some []Member) bool { return yield(tailForm{Stay: some}) })
+			each(p.stay, func(some []Member) bool { return yield(tailForm{Stay: some}) }) &&
+			each(p.missing(), func(some []MissingReference) bool { return yield(tailForm{Missing: some}) })
 	}
 }
 

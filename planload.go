@@ -94,7 +94,7 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 	if _, known := s.byName[h.PoolField]; h.PoolField != "" && !known {
 		return nil, fmt.Errorf("%w: stored plan %s names pools by the field %q, which there is not", ErrInvalid, h.ID, h.PoolField)
 	}
-	p := &Plan{ID: h.ID, Config: h.Config.clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
+	p := &Plan{ID: h.ID, Config: h.Config.Clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
 		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, schema: s, rows: h.Rows,
 		pools: h.Pools, poolField: h.PoolField, remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
 	if h.Columns {
@@ -198,7 +198,11 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 	if !slices.Contains([]Op{"", OpCreate, OpUpdate, OpActivate, OpDeactivate}, f.Op) {
 		return nil, fmt.Errorf("%w: row %d of the stored plan has the operation %q", ErrInvalid, at, f.Op)
 	}
-	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools}
+	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools, wants: f.Wants}
+	var err error
+	if m.assigned, err = l.assigned(at, f.Assigned); err != nil {
+		return nil, err
+	}
 	for i := range f.Settings {
 		set := &f.Settings[i]
 		if set.Field < 0 || int(set.Field) >= len(l.plan.schema.fields) || set.Choice > keepCurrent {
@@ -206,7 +210,6 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 		}
 		s := setting{field: set.Field, choice: set.Choice, by: set.By, old: set.Old, new: set.New}
 		if l.plan.schema.fields[set.Field].Secret && !l.shown && set.Sealed != nil {
-			var err error
 			if s.new, err = l.seal.open(l.plan.ID, at, set); err != nil {
 				return nil, err
 			}
@@ -214,6 +217,32 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 		m.settings = append(m.settings, s)
 	}
 	return m, nil
+}
+
+// assigned reads what assignment rules did, nil for nothing.
+func (l *loader) assigned(at int32, f *assignedForm) (*assigned, error) {
+	if f == nil {
+		return nil, nil
+	}
+	out, rules, outside := &assigned{}, l.plan.cfg.countRules(), false
+	field := func(i int32) int32 {
+		outside = outside || i < 0 || int(i) >= len(l.plan.schema.fields)
+		return i
+	}
+	for _, to := range f.Added {
+		outside = outside || slices.ContainsFunc(to.Rules, func(at int32) bool { return at < 0 || int(at) >= rules })
+		out.added = append(out.added, addition{field(to.Field), to.Rules})
+	}
+	for _, s := range f.Base {
+		out.base = append(out.base, setting{field: field(s.Field), by: s.By, old: s.Old, new: s.New})
+	}
+	for _, v := range f.Known {
+		out.known = append(out.known, knownValue{field(v.Field), v.Raw})
+	}
+	if outside {
+		return nil, fmt.Errorf("%w: row %d of the stored plan has an assignment that there is not", ErrInvalid, at)
+	}
+	return out, nil
 }
 
 // tail reads a part of the tail.
@@ -239,6 +268,9 @@ func (l *loader) tail(part []byte) error {
 		x.leavers[n.Name] = n.At
 	}
 	l.plan.stay = append(l.plan.stay, f.Stay...)
+	for _, m := range f.Missing {
+		l.plan.things = append(l.plan.things, thing{m, Fold(m.Name)})
+	}
 	return nil
 }
 
@@ -258,6 +290,21 @@ func (l *loader) check() error {
 	for i := range x.people {
 		if n := len(x.people[i].links); n != 0 && n != len(x.links) {
 			return fmt.Errorf("%w: stored plan %s has a person with %d references", ErrInvalid, l.plan.ID, n)
+		}
+	}
+	return l.checkWants()
+}
+
+func (l *loader) checkWants() error {
+	p := l.plan
+	for i := range p.entries {
+		if p.entries[i].more == nil {
+			continue
+		}
+		for _, w := range p.entries[i].more.wants {
+			if !slices.Contains(p.schema.named, int(w.Field)) || w.Thing < 0 || int(w.Thing) >= len(p.things) {
+				return fmt.Errorf("%w: row %d of stored plan %s names a thing that it does not have", ErrInvalid, i, p.ID)
+			}
 		}
 	}
 	return nil

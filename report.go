@@ -233,7 +233,8 @@ func plannedWords(row *Row) string {
 	return "Nothing"
 }
 
-// deciderWords say which rule decided a change. What a new user takes from the file needs no words.
+// deciderWords say which rule decided a change. What a new user takes from the file needs no words, and
+// assignment rules have names.
 var deciderWords = map[Decider]string{
 	ByDefault:                "default",
 	ByBehaviour:              "behaviour of the configuration",
@@ -275,6 +276,9 @@ func (rep *report) writeChange(b *strings.Builder, c *FieldChange, isNew bool) {
 	}
 	b.WriteString(cmp.Or(c.New, "(blank)"))
 	by := deciderWords[c.By]
+	if c.Rule != "" {
+		by = strings.TrimPrefix(by+", rule "+c.Rule, ", ")
+	}
 	switch {
 	case c.Open:
 		by = "to be decided"
@@ -403,6 +407,7 @@ func (r *Run) summaryFacts() []fact {
 		{"Started", []string{timeText(r.Started)}},
 		{"Finished", []string{timeText(finished)}},
 		{"Welcome mails sent", []string{strconv.Itoa(mails)}},
+		{"Created beforehand", namesOfThings(r.CreatedReferences())},
 	}
 	return append(append(facts, r.Source.facts()...), notesFact(r.plan.Notes), fact{})
 }
@@ -425,10 +430,27 @@ func (p *Plan) summaryFacts() []fact {
 		{"Users who become inactive", []string{strconv.Itoa(c.Deactivations)}},
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
 	}
+	facts = append(facts, missingFacts(p.Missing())...)
 	for _, pool := range p.Pools() {
 		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
 	}
+	for _, a := range p.Assigned() {
+		facts = append(facts, fact{"Added to " + p.schema.header(a.Field) + " by " + a.Rule, []string{strconv.Itoa(a.Rows)}})
+	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
+}
+
+// missingFacts say what rows name that there is not.
+func missingFacts(missing []MissingReference) []fact {
+	var open, create []ReferenceName
+	for _, m := range missing {
+		if m.Create {
+			create = append(create, m.ReferenceName)
+			continue
+		}
+		open = append(open, m.ReferenceName)
+	}
+	return []fact{{"Missing, may be created", namesOfThings(open)}, {"Missing, will be created", namesOfThings(create)}}
 }
 
 func notesFact(notes []Reason) fact {
