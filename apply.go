@@ -201,6 +201,9 @@ func loggable(err error) string {
 // write carries the plan out, in the order of A1 and C8: seats are freed before they are taken, values
 // before they are needed, users exist before others refer to them.
 func (w *applyJob) write(ctx context.Context) error {
+	if err := w.createThings(ctx); err != nil {
+		return err
+	}
 	if err := w.writeStages(ctx, w.stages()); err != nil {
 		return err
 	}

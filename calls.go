@@ -58,6 +58,66 @@ func (p *Previewer) findBatch(ctx context.Context, field string, values []string
 	return users, nil
 }
 
+// findNames looks names of a set up, which are folded and differ, in batches.
+func (p *Previewer) findNames(ctx context.Context, set string, names []string) ([]string, error) {
+	var out []string
+	for len(names) > 0 {
+		n := min(p.batch, len(names))
+		found, err := p.findNameBatch(ctx, set, names[:n:n])
+		if err != nil {
+			return nil, fmt.Errorf("usersync: looking up each %s: %w", set, err)
+		}
+		out, names = append(out, found...), names[n:]
+	}
+	return out, nil
+}
+
+func (p *Previewer) findNameBatch(ctx context.Context, set string, names []string) (found []string, err error) {
+	if p.references == nil {
+		return nil, fmt.Errorf("%w: the engine has no References", ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	defer calling("References.FindReferences", &err)
+	if found, err = p.references.FindReferences(ctx, set, names); err != nil {
+		return nil, err
+	}
+	asked := make(map[string]bool, len(names))
+	for _, name := range names {
+		asked[name] = true
+	}
+	for _, name := range found {
+		folded := Fold(name)
+		if !asked[folded] {
+			return nil, fmt.Errorf("%w: References.FindReferences returned %q, which was not asked for, or twice", ErrInvalid, name)
+		}
+		asked[folded] = false
+	}
+	return found, nil
+}
+
+// createNames creates things of a set, in batches.
+func (e *Engine) createNames(ctx context.Context, set string, names []string) error {
+	for some := range slices.Chunk(names, e.batch) {
+		if err := e.createNameBatch(ctx, set, slices.Clone(some)); err != nil {
+			return fmt.Errorf("creating each %s: %w", set, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) createNameBatch(ctx context.Context, set string, names []string) (err error) {
+	if e.creator == nil {
+		return fmt.Errorf("%w: the engine has no ReferenceCreator", ErrInvalid)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	defer calling("ReferenceCreator.CreateReferences", &err)
+	return e.creator.CreateReferences(ctx, set, names)
+}
+
 func (p *Previewer) loadBaseline(ctx context.Context, configID string) (b Baseline, err error) {
 	if p.baselines == nil {
 		return Baseline{}, nil

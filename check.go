@@ -28,7 +28,9 @@ type checked struct {
 	states  []cellState // by field
 	cells   []string    // by column of the file: the text as it stands there
 	reasons []Reason
+	wants   []want // things that there are not, and that may be created
 	key     string // folded; "" if it cannot be read
+	ignored bool   // a value was given that is not taken
 }
 
 func hasError(reasons []Reason) bool {
@@ -102,8 +104,8 @@ func (c *checker) reset(in *table.Row, out *checked) {
 		out.values, out.states = make([]string, n), make([]cellState, n)
 		out.cells = make([]string, len(c.columns.list))
 	}
-	out.number, out.hidden, out.key = in.Number, in.Hidden, ""
-	out.reasons = nil
+	out.number, out.hidden, out.key, out.ignored = in.Number, in.Hidden, "", false
+	out.reasons, out.wants = nil, out.wants[:0]
 	copy(out.states, c.start)
 	clear(out.cells)
 	if in.Width == 0 {
@@ -139,7 +141,7 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 		return
 	}
 	text, left := clean(text)
-	if f.identifier && left == 0 {
+	if f.isExact() && left == 0 {
 		left = innerBreak(out.cells[cell.Col])
 	}
 	if left != 0 && !c.character(out, f, left) || text == "" {
@@ -152,9 +154,13 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 	c.value(out, f, text)
 }
 
-// character deals with an invisible character: an error in an identifier, otherwise a warning. (R4)
+// isExact tells that what the file has is taken as it stands or not at all: nobody sees what was left out of a
+// password, and who types it would be refused.
+func (f *field) isExact() bool { return f.identifier || f.Secret }
+
+// character deals with an invisible character: an error in an identifier and a secret, otherwise a warning. (R4)
 func (c *checker) character(out *checked, f *field, left rune) bool {
-	if f.identifier {
+	if f.isExact() {
 		c.refuse(out, f, errorReason(CodeBadCharacter, "character", codePoint(left)))
 		return false
 	}
@@ -167,7 +173,7 @@ func (c *checker) value(out *checked, f *field, text string) {
 	case c.cfg.ClearMarker != "" && text == c.cfg.ClearMarker:
 		c.clearField(out, f)
 		return
-	case f.List != nil && f.List.None != "" && Fold(text) == Fold(f.List.None):
+	case f.List != nil && f.List.saysNone(text):
 		c.clearField(out, f)
 		return
 	}
@@ -191,7 +197,7 @@ func (c *checker) clearField(out *checked, f *field) {
 
 // canonical is field.canonical with a memory for the kinds that are slow.
 func (c *checker) canonical(f *field, text string) (string, *Reason) {
-	if f.Kind != KindLocale && f.Kind != KindTimeZone && f.words == nil || len(text) > memoText {
+	if !f.isSlow() || len(text) > memoText {
 		return f.canonical(text)
 	}
 	key := memoKey{f.index, text}
@@ -204,6 +210,11 @@ func (c *checker) canonical(f *field, text string) (string, *Reason) {
 		c.memo[key] = memoValue{strings.Clone(v), refused}
 	}
 	return v, refused
+}
+
+// isSlow tells that it is worth remembering canonical forms. Secrets are not kept in memory for it.
+func (f *field) isSlow() bool {
+	return !f.Secret && (f.Kind == KindLocale || f.Kind == KindTimeZone || f.words != nil || f.Canonical != nil)
 }
 
 // finish looks at the row as a whole: what is missing, what a blank cell means, which key it has.
@@ -259,8 +270,8 @@ func (c *checker) refuse(out *checked, f *field, r Reason) {
 func (c *checker) add(out *checked, f *field, r Reason) {
 	r.Field = f.Name
 	r.Column, r.Cell = c.columns.place(out.number, f.index)
-	if _, has := r.Params["value"]; has && f.Secret {
-		r.Params["value"] = secretShown
+	if f.Secret {
+		maskParams(r.Params)
 	}
 	out.reasons = append(out.reasons, r)
 }

@@ -26,7 +26,7 @@ const (
 	inactiveAccount
 )
 
-// wish is what a row says about the user's status, after the rule of the status field. (B3)
+// wish is what a row says about the user's status, after the rules of the fields that say it. (B3)
 type wish uint8
 
 const (
@@ -43,6 +43,7 @@ type facts struct {
 	protected bool // the user must stay active
 	changes   bool // at least one field is written, or would be if a person says so
 	kept      bool // a person decided to keep what would have changed
+	keyOnly   bool // the row gives nothing but the key
 }
 
 // verdict is the class of a row, what to do, and the reasons that come of it.
@@ -119,6 +120,8 @@ func updateOrSkip(f facts, also Code) verdict {
 		return verdict{class: ClassSkipped, code: also}
 	case f.kept:
 		return verdict{class: ClassSkipped, code: CodeKept, also: also}
+	case f.keyOnly:
+		return verdict{class: ClassSkipped, code: CodeKeyOnly, also: also}
 	}
 	return verdict{class: ClassSkipped, code: CodeUnchanged, also: also}
 }

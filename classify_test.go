@@ -54,6 +54,16 @@ func TestClassifyKept(t *testing.T) {
 	require.Equal(t, verdict{class: ClassSkipped, code: CodeKept}, classify(&cfg, facts{account: activeAccount, kept: true}))
 }
 
+// A row that gives nothing but the key has its own reason for being skipped, and only then. (B9)
+func TestClassifyKeyOnly(t *testing.T) {
+	cfg := DefaultConfig("Staff")
+	require.Equal(t, verdict{class: ClassSkipped, code: CodeKeyOnly}, classify(&cfg, facts{account: activeAccount, keyOnly: true}))
+	require.Equal(t, verdict{class: ClassUpdated, op: OpUpdate}, classify(&cfg, facts{account: activeAccount, keyOnly: true, changes: true}))
+	require.Equal(t, verdict{class: ClassNew, op: OpCreate}, classify(&cfg, facts{keyOnly: true}))
+	cfg.InactiveUsers = UpdateOnly
+	require.Equal(t, verdict{class: ClassSkipped, code: CodeKeyOnly, also: CodeStaysInactive}, classify(&cfg, facts{account: inactiveAccount, keyOnly: true}))
+}
+
 // The cases are the lines of classifyRemoved's table, in its order. (B4 to B7)
 func TestClassifyRemoved(t *testing.T) {
 	for i, tt := range []struct {

@@ -15,6 +15,7 @@ type comparer struct {
 	cfg     *Config
 	rules   []fieldRule
 	columns *columns
+	today   string // the day of the preview, as canonical dates are
 	keep    arena
 	buf     []setting
 
@@ -52,9 +53,16 @@ func (c *comparer) entry(r *checked, m match) entry {
 		c.identify(&e, u)
 	}
 	e.name, e.userID = c.keep.keep(e.name), c.keep.keep(e.userID)
-	e.wish = c.wish(r, e.account)
+	e.wish = c.wish(r, m.user)
 	own := append(r.reasons, m.reasons...)
 	own = append(own, c.requiredForNew(r, &e)...)
+	if c.isOver(r, m.user) {
+		e.flags |= isOver
+		own = append(own, c.lastDayNote(r, m.user))
+	}
+	if m.user != nil && c.givesOnlyKey(r) {
+		e.flags |= isKeyOnly
+	}
 	if c.wouldWrite(&e) {
 		c.compare(r, m.user, &e)
 		if c.assigner != nil {
@@ -63,6 +71,9 @@ func (c *comparer) entry(r *checked, m match) entry {
 	}
 	if own != nil {
 		e.and().own = own
+	}
+	if len(r.wants) > 0 {
+		e.and().wants = slices.Clone(r.wants)
 	}
 	c.complete(&e, r, m.user)
 	return e
@@ -96,8 +107,8 @@ func (c *comparer) identify(e *entry, u *User) {
 
 // complete gives an entry that is more than simply unchanged what Apply and the reports need.
 func (c *comparer) complete(e *entry, r *checked, u *User) {
-	v := classify(c.cfg, facts{bad: e.more != nil && hasError(e.more.own), account: e.account, wish: e.wish,
-		protected: e.has(isProtected), changes: len(c.buf) > 0})
+	v := classify(c.cfg, facts{bad: e.more != nil && (hasError(e.more.own) || e.more.wants != nil), account: e.account, wish: e.wish,
+		protected: e.has(isProtected), changes: len(c.buf) > 0, keyOnly: e.has(isKeyOnly)})
 	e.class = v.class
 	if e.more == nil && len(c.buf) == 0 && v == (verdict{class: ClassSkipped, code: CodeUnchanged}) {
 		return
@@ -110,18 +121,26 @@ func (c *comparer) complete(e *entry, r *checked, u *User) {
 			m.version = c.keep.keep(versionOf(u))
 		}
 	}
-	m.op, m.verdict = v.op, v.reasons(e)
+	m.op, m.verdict = v.op, v.reasons(e, c.schema, c.columns)
 	c.buf, c.assigned = c.buf[:0], nil
 }
 
-// wish is what the row wants of the user's status, before anybody is asked. (B2, B3)
-func (c *comparer) wish(r *checked, account account) wish {
-	status := c.schema.status
-	if status < 0 {
+// wish is what the row wants of the status of its user, nil for a new one, before anybody is asked. (B2, B3)
+func (c *comparer) wish(r *checked, u *User) wish {
+	switch {
+	case c.isOver(r, u):
+		return wantsInactive
+	case c.schema.status < 0:
 		return asItIs
 	}
+	return c.statusWish(r, u)
+}
+
+// statusWish is what the row's status says, after the field's rule.
+func (c *comparer) statusWish(r *checked, u *User) wish {
+	status := c.schema.status
 	rule := &c.rules[status]
-	if account == noAccount {
+	if u == nil {
 		v, _ := rule.forNewUser(r.states[status], r.values[status])
 		return wishFor(v)
 	}
@@ -133,8 +152,8 @@ func (c *comparer) wish(r *checked, account account) wish {
 		wanted = wishFor(rule.forced)
 	}
 	keeps := rule.strategy == KeepDestination || rule.strategy == UpdateIfEmpty
-	follows := account == inactiveAccount && c.cfg.InactiveUsers == FollowFile
-	if account == activeAccount && (wanted == wantsActive || keeps) || follows && keeps && wanted == wantsActive {
+	follows := !u.Active && c.cfg.InactiveUsers == FollowFile
+	if u.Active && (wanted == wantsActive || keeps) || follows && keeps && wanted == wantsActive {
 		return asItIs
 	}
 	return wanted
@@ -239,6 +258,10 @@ func (c *comparer) compareStatus(r *checked, e *entry) {
 	s := setting{field: int32(c.schema.status), by: ByBehaviour, old: "false", new: "true"}
 	rule := &c.rules[c.schema.status]
 	switch {
+	case e.has(isOver) && e.account == noAccount:
+		s.old, s.new, s.by = "", "false", ByLastDay
+	case e.has(isOver) && e.account == activeAccount && !e.has(isProtected):
+		s.old, s.new, s.by = "true", "false", ByLastDay
 	case e.account == noAccount && e.wish == wantsInactive:
 		s.old, s.new = "", "false"
 		_, s.by = rule.forNewUser(r.states[c.schema.status], r.values[c.schema.status])

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -92,6 +93,9 @@ type Config struct {
 	// Defaults are values, by field, for blank or absent cells of new users, and of existing users who
 	// have no value unless the field's rule is KeepDestination. They never replace a value.
 	Defaults map[string]string `json:"defaults,omitempty"`
+
+	// Formats are the kinds of file that are taken, none for all of them.
+	Formats []Format `json:"formats,omitempty"`
 
 	// Columns maps headers of the file to fields, beside the schema's own headers.
 	Columns map[string]string `json:"columns,omitempty"`
@@ -195,7 +199,7 @@ func (c Config) Rule(field string) Rule {
 // Clone returns a copy that shares nothing with c.
 func (c Config) Clone() Config {
 	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
-	c.Notify, c.Assignments = slices.Clone(c.Notify), cloneAssignments(c.Assignments)
+	c.Notify, c.Formats, c.Assignments = slices.Clone(c.Notify), slices.Clone(c.Formats), cloneAssignments(c.Assignments)
 	return c
 }
 
@@ -233,11 +237,15 @@ func (c Config) validate(s *schema) error {
 	oneOf("inactiveUsers", c.InactiveUsers, &bad, Activate, Skip, UpdateOnly, FollowFile)
 	oneOf("removedUsers", c.RemovedUsers, &bad, Deactivate, NoAction, Ignore)
 	oneOf("blankCells", c.BlankCells, &bad, BlankKeeps, BlankClears)
+	for i, format := range c.Formats {
+		oneOf("formats."+strconv.Itoa(i), format, &bad, FormatXLSX, FormatCSV)
+	}
 	oneOf("sharedUsers", c.SharedUsers, &bad, HoldShared, ReleaseShared)
 	oneOf("defaultRule", c.DefaultRule, &bad, UseSource, KeepDestination, UpdateIfEmpty, AskAtRuntime)
 	for _, name := range slices.Sorted(maps.Keys(c.Rules)) {
 		c.validateRule(s, name, &bad)
 	}
+	c.validateLastDay(s, &bad)
 	c.validateDefaults(s, &bad)
 	c.validateColumns(s, &bad)
 	c.validateAssignments(s, &bad)
@@ -278,6 +286,15 @@ func (c Config) validateRule(s *schema, name string, bad *problems) {
 	case r.Value != "":
 		bad.add(path+".value", "only forceValue has a value")
 	}
+}
+
+// validateLastDay refuses to ask about the last day: whether the user is active would hang on the answer, and
+// the status that the plan shows on a question about another field.
+func (c Config) validateLastDay(s *schema, bad *problems) {
+	if s.lastDay < 0 || c.Rule(s.LastDay).Strategy != AskAtRuntime {
+		return
+	}
+	bad.add("rules."+s.LastDay, "the last day decides the status and cannot be asked about: give it another rule of its own")
 }
 
 func (c Config) validateDefaults(s *schema, bad *problems) {

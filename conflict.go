@@ -9,6 +9,8 @@ const (
 	ByDefault Decider = "default" // the configuration's default, where there was no value
 	// ByBehaviour changes are those of the status that the configuration's behaviour makes.
 	ByBehaviour Decider = "behaviour"
+	// ByLastDay changes are those of the status of users whose last day is over.
+	ByLastDay Decider = "lastDay"
 	// ByAssignment changes are those of assignment rules alone; FieldChange.Rule names them.
 	ByAssignment Decider = "assignment"
 	// ByUndo changes take back what a run has written.

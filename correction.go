@@ -12,13 +12,13 @@ import (
 	"github.com/usersync-go/usersync/internal/workbook"
 )
 
-// Format is a format of a file that is written.
+// Format is a kind of file that is read and written.
 type Format string
 
-// The formats of correction files. "" means FormatXLSX.
+// The kinds of file. For a correction file "" means FormatXLSX.
 const (
-	FormatXLSX Format = "xlsx"
-	FormatCSV  Format = "csv"
+	FormatXLSX Format = "xlsx" // Excel workbook
+	FormatCSV  Format = "csv"  // text with separated values
 )
 
 // correctionHeader is the header of the column that a correction file adds. It belongs to no field, so

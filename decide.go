@@ -7,13 +7,16 @@ import (
 	"sort"
 )
 
-// Choice is the answer to a conflict.
+// Choice is the answer to a conflict, or what is to become of a thing that is missing.
 type Choice string
 
 // The answers.
 const (
 	TakeFile    Choice = "file"    // write the file's value
 	KeepCurrent Choice = "current" // keep the value that the system has
+
+	CreateMissing Choice = "create" // create what rows name and there is not; see Plan.Missing
+	LeaveMissing  Choice = "leave"  // do not create it after all: the rows are Errors again
 )
 
 // Conflict is a field of an existing user that a person has to decide.
@@ -27,10 +30,14 @@ type Conflict struct {
 	Choice   Choice `json:"choice,omitempty"` // what was decided, "" for nothing yet
 }
 
-// Decision answers one conflict (Row and Field), all conflicts of a field or of a row, or all of them.
+// Decision answers one conflict (Row and Field), all conflicts of a field or of a row, or all of them. With
+// CreateMissing or LeaveMissing it is about missing things instead: about the one that Value names, or all, of those
+// that Field names, or of all fields.
 type Decision struct {
 	Row   int    `json:"row,omitempty"`   // 0 for every row
 	Field string `json:"field,omitempty"` // "" for every field
+	// Value is the name of a missing thing, "" for all of them.
+	Value string `json:"value,omitempty"`
 	// Choice is the answer.
 	Choice Choice `json:"choice"`
 	// Remember makes the answer the field's rule from now on, UseSource or KeepDestination. The run's
@@ -111,9 +118,16 @@ func (p *Plan) Resolve(decisions ...Decision) error {
 }
 
 func (p *Plan) checkDecision(path string, d Decision, bad *problems) {
-	oneOf(path+".choice", d.Choice, bad, TakeFile, KeepCurrent)
+	oneOf(path+".choice", d.Choice, bad, TakeFile, KeepCurrent, CreateMissing, LeaveMissing)
 	if _, known := p.schema.byName[d.Field]; d.Field != "" && !known {
 		bad.add(path+".field", "there is no field %q", d.Field)
+	}
+	if d.isAboutThings() {
+		p.checkThingDecision(path, d, bad)
+		return
+	}
+	if d.Value != "" {
+		bad.add(path+".value", "is only for %q and %q", CreateMissing, LeaveMissing)
 	}
 	if d.Remember && d.Field == "" {
 		bad.add(path+".remember", "needs a field to remember the choice for")
@@ -156,6 +170,10 @@ func (p *Plan) eachConflict(d Decision, do func(*setting)) {
 }
 
 func (p *Plan) decide(d Decision) {
+	if d.isAboutThings() {
+		p.decideThings(d)
+		return
+	}
 	answer, strategy := takeFile, UseSource
 	if d.Choice == KeepCurrent {
 		answer, strategy = keepCurrent, KeepDestination
@@ -184,7 +202,7 @@ func (p *Plan) Remembered() map[string]Rule {
 
 // facts are what the class of an entry depends on, as far as it is decided.
 func (p *Plan) facts(e *entry) facts {
-	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected)}
+	f := facts{account: e.account, wish: e.wish, protected: e.has(isProtected), keyOnly: e.has(isKeyOnly)}
 	if e.more == nil {
 		return f
 	}
@@ -213,17 +231,19 @@ func (p *Plan) classifyEntry(e *entry) {
 	v := classify(&p.cfg, p.facts(e))
 	e.class = v.class
 	m := e.and()
-	m.op, m.verdict = v.op, v.reasons(e)
+	m.op, m.verdict = v.op, v.reasons(e, p.schema, p.columns)
 }
 
 // reasons puts a verdict into words.
-func (v verdict) reasons(e *entry) []Reason {
+func (v verdict) reasons(e *entry, s *schema, c *columns) []Reason {
 	var out []Reason
 	for _, code := range []Code{v.code, v.also} {
 		switch {
 		case code == CodeStaysInactive && e.wish != wantsActive:
 		case code == CodeProtected && v.class == ClassUpdated:
 			out = append(out, warning(code))
+		case code == CodeKeyOnly:
+			out = append(out, note(code, "column", c.list[c.cells[s.key]].Header))
 		case code != "":
 			out = append(out, note(code))
 		}

@@ -18,8 +18,9 @@ type Previewer struct {
 // Engine makes previews and applies them.
 type Engine struct {
 	*Previewer
-	store UserStore
-	bases BaselineStore
+	store   UserStore
+	bases   BaselineStore
+	creator ReferenceCreator // nil where nothing can be created
 
 	mu      sync.Mutex
 	running map[string]*Run // by configuration
@@ -38,7 +39,7 @@ func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*
 	compiled, schemaErr := compile(o.schema)
 	err := errors.Join(o.validate(), schemaErr)
 	if schemaErr == nil {
-		err = errors.Join(err, o.license.validate(compiled))
+		err = errors.Join(err, o.license.validate(compiled), o.validateNames(compiled))
 	}
 	if users == nil {
 		err = errors.Join(err, fmt.Errorf("%w: the user store is nil", ErrInvalid))
@@ -64,7 +65,12 @@ func New(users UserStore, baselines BaselineStore, opts ...Option) (*Engine, err
 	if err != nil {
 		return nil, err
 	}
-	return &Engine{Previewer: p, store: users, bases: baselines, running: map[string]*Run{}}, nil
+	e := &Engine{Previewer: p, store: users, bases: baselines, running: map[string]*Run{}}
+	e.creator, _ = p.references.(ReferenceCreator)
+	if err := e.validateCreator(); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // Schema returns the schema that the engine works with.

@@ -46,7 +46,8 @@ var (
 )
 
 // FieldError is one thing that is wrong with one field: of a row, or of a configuration or schema
-// (Row 0). A Field's Check returns one to choose its own code.
+// (Row 0). A Field's Check and Canonical return one to choose a code of their own, whose text is then the
+// parameter message.
 type FieldError struct {
 	Row    int    // as the spreadsheet shows it, 0 if none is meant
 	Column string // header of the column, "" if none is meant
@@ -74,6 +75,7 @@ type FileError struct {
 	Line   int   // CSV: physical line
 	Byte   int64 // CSV: byte within the line
 	Limit  int64 // the bound that was exceeded, 0 if none was
+	Count  int64 // how many there are instead, 0 where nobody counted
 	Detail string
 	Advice string
 	part   string // of a workbook

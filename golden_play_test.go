@@ -1,9 +1,11 @@
 package usersync_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +26,7 @@ type golden struct {
 	config usersync.Config
 	eng    *usersync.Engine
 	store  *memory.Store
+	things *memory.References
 	mailer *memory.Mailer
 	out    strings.Builder
 }
@@ -36,6 +39,8 @@ type goldenOptions struct {
 	Protected []string     `json:"protected"` // ids of users whom the host protects
 	Seats     *int         `json:"seats"`     // the limit, if there is one
 	Pools     *goldenPools `json:"pools"`     // the limits of pools, if there are any
+	// References are the things that users can be given, by set.
+	References map[string][]string `json:"references"`
 	// Refused has, by field, what the host says when it refuses to have the field written.
 	Refused   map[string]string   `json:"refused"`
 	Decisions []usersync.Decision `json:"decisions"` // made after the preview
@@ -52,11 +57,12 @@ type goldenPools struct {
 
 // goldenThen is what the product does behind the plan's back.
 type goldenThen struct {
-	Put      []goldenUser `json:"put"`
-	Remove   []string     `json:"remove"`
-	Baseline []string     `json:"baseline"` // another run has succeeded
-	Edit     bool         `json:"edit"`     // the configuration is edited
-	Pause    bool         `json:"pause"`    // the configuration is paused
+	Put      []goldenUser        `json:"put"`
+	Remove   []string            `json:"remove"`
+	Baseline []string            `json:"baseline"` // another run has succeeded
+	Gone     map[string][]string `json:"gone"`     // things, by set, that are deleted
+	Edit     bool                `json:"edit"`     // the configuration is edited
+	Pause    bool                `json:"pause"`    // the configuration is paused
 }
 
 // goldenUser is a user who is active unless the case says otherwise.
@@ -73,13 +79,16 @@ func (u goldenUser) user() usersync.User {
 
 func newGolden(t *testing.T, dir string) *golden {
 	t.Helper()
-	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer()}
+	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer(), things: memory.NewReferences()}
 	readJSON(t, filepath.Join(dir, "config.json"), &g.config)
 	readJSON(t, filepath.Join(dir, "options.json"), &g.opts)
 	schema := usersync.DefaultSchema()
 	if _, err := os.Stat(filepath.Join(dir, "schema.json")); err == nil {
 		schema = usersync.Schema{}
 		readJSON(t, filepath.Join(dir, "schema.json"), &schema)
+	}
+	for set, names := range g.opts.References {
+		g.things.Put(set, names...)
 	}
 	var users []goldenUser
 	readJSON(t, filepath.Join(dir, "users.json"), &users)
@@ -113,6 +122,7 @@ func (g *golden) engineOptions(schema usersync.Schema) []usersync.Option {
 	opts := []usersync.Option{
 		usersync.WithSchema(schema),
 		usersync.WithMailer(g.mailer),
+		usersync.WithReferences(g.things),
 		usersync.WithClock(func() time.Time { return time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC) }),
 		usersync.WithProtected(func(_ context.Context, u usersync.User) (bool, error) {
 			return slices.Contains(g.opts.Protected, u.ID), nil
@@ -219,6 +229,9 @@ func showScope(d usersync.Decision) string {
 	if d.Field != "" {
 		field = d.Field
 	}
+	if d.Choice == usersync.CreateMissing || d.Choice == usersync.LeaveMissing {
+		return cmp.Or(d.Value, "all") + " that is missing in " + field
+	}
 	return row + ", " + field
 }
 
@@ -232,6 +245,10 @@ func (g *golden) then(t *testing.T) {
 	if ids := g.opts.Then.Remove; len(ids) > 0 {
 		g.store.Remove(ids...)
 		fmt.Fprintf(&g.out, "\nthen     %s is deleted\n", strings.Join(ids, ", "))
+	}
+	for _, set := range slices.Sorted(maps.Keys(g.opts.Then.Gone)) {
+		g.things.Remove(set, g.opts.Then.Gone[set]...)
+		fmt.Fprintf(&g.out, "\nthen     %s is deleted\n", strings.Join(g.opts.Then.Gone[set], ", "))
 	}
 	if ids := g.opts.Then.Baseline; ids != nil {
 		g.saveBaseline(t, g.config.ID, "run 2", ids)
@@ -252,6 +269,9 @@ func (g *golden) apply(t *testing.T, dir string, plan *usersync.Plan) {
 		if row.State != usersync.StateDone && row.State != usersync.StateNothing {
 			fmt.Fprintf(&g.out, "row %-5d%s: %s: %s\n", row.Number, row.Name, row.State, showReason(row.Reasons[len(row.Reasons)-1]))
 		}
+	}
+	for _, thing := range run.CreatedReferences() {
+		fmt.Fprintf(&g.out, "created  %s %q\n", thing.Set, thing.Name)
 	}
 	for _, mail := range g.mailer.Sent() {
 		fmt.Fprintf(&g.out, "mail     to %s, in %q\n", mail.Email, mail.Locale)

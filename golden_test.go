@@ -97,7 +97,7 @@ func TestGoldenRules(t *testing.T) {
 			shown[rule] = true
 		}
 	}
-	for group, n := range map[string]int{"R": 7, "C": 9, "B": 10, "K": 5} {
+	for group, n := range map[string]int{"R": 7, "C": 10, "B": 10, "K": 5} {
 		for i := range n {
 			require.True(t, shown[fmt.Sprintf("%s%d", group, i+1)], "no case shows %s%d", group, i+1)
 		}
@@ -188,6 +188,9 @@ func (g *golden) rows(p *usersync.Plan) {
 	fmt.Fprintf(&g.out, "counts   %s\n", showCounts(p.Counts()))
 	for _, pool := range p.Pools() {
 		fmt.Fprintf(&g.out, "pool     %s: %d of %d used, %d needed\n", pool.Name, pool.Used, pool.Limit, pool.Needed)
+	}
+	for _, m := range p.Missing() {
+		fmt.Fprintf(&g.out, "missing  %s %q in %d rows, first row %d, created: %t\n", m.Set, m.Name, m.Rows, m.First, m.Create)
 	}
 	for _, a := range p.Assigned() {
 		fmt.Fprintf(&g.out, "assigned %d %s by %s: %d rows\n", a.Assignment, a.Field, a.Rule, a.Rows)

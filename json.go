@@ -26,20 +26,21 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		blocks = append(blocks, block.Error())
 	}
 	head, err := json.Marshal(struct {
-		Format      int         `json:"format"`
-		ID          string      `json:"id"`
-		Config      Config      `json:"config"`
-		Actor       Actor       `json:"actor"`
-		Created     time.Time   `json:"created"`
-		Source      SourceInfo  `json:"source"`
-		Notes       []Reason    `json:"notes,omitempty"`
-		BaselineRun string      `json:"baselineRun,omitempty"`
-		Baseline    int         `json:"baseline"`
-		Counts      Counts      `json:"counts"`
-		Pools       []PoolSeats `json:"pools,omitempty"`
-		Assigned    []Assigned  `json:"assigned,omitempty"`
-		Blocks      []string    `json:"blocks,omitempty"`
-	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Assigned(), blocks})
+		Format      int                `json:"format"`
+		ID          string             `json:"id"`
+		Config      Config             `json:"config"`
+		Actor       Actor              `json:"actor"`
+		Created     time.Time          `json:"created"`
+		Source      SourceInfo         `json:"source"`
+		Notes       []Reason           `json:"notes,omitempty"`
+		BaselineRun string             `json:"baselineRun,omitempty"`
+		Baseline    int                `json:"baseline"`
+		Counts      Counts             `json:"counts"`
+		Pools       []PoolSeats        `json:"pools,omitempty"`
+		Missing     []MissingReference `json:"missing,omitempty"`
+		Assigned    []Assigned         `json:"assigned,omitempty"`
+		Blocks      []string           `json:"blocks,omitempty"`
+	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Missing(), p.Assigned(), blocks})
 	if err != nil {
 		return err
 	}

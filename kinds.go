@@ -141,6 +141,7 @@ var kinds = map[Kind]func(f *field, text string) (string, *Reason){
 	KindPhone:    canonPhone,
 	KindEnum:     canonWord,
 	KindUser:     canonText,
+	KindDate:     canonDate,
 }
 
 func canonText(_ *field, text string) (string, *Reason) { return text, nil }
@@ -280,6 +281,58 @@ func foldPhone(s string) string {
 	}, s)
 }
 
+// canonDate takes a calendar date of ISO 8601 in its extended form, which is also what the date of a workbook
+// becomes; midnight, of a cell or a column that shows the time as well, is the date. Day and month are never
+// guessed.
+func canonDate(f *field, text string) (string, *Reason) {
+	day := text
+	for _, midnight := range []string{"T00:00:00Z", "T00:00:00", "T00:00", " 00:00:00", " 00:00"} {
+		if before, found := strings.CutSuffix(text, midnight); found {
+			day = before
+			break
+		}
+	}
+	if !isDay(day) {
+		return "", f.refuse(CodeBadDate, "value", text)
+	}
+	return day, nil
+}
+
+// isDay tells a calendar date that there is, in the form 2026-12-31.
+func isDay(s string) bool {
+	_, err := time.Parse(time.DateOnly, s)
+	return err == nil
+}
+
+// canonOwn is the canonical form that the product itself gives.
+func canonOwn(f *field, text string) (string, *Reason) {
+	v, err := f.callCanonical(text)
+	if err != nil {
+		return "", f.refuseBy(err, text)
+	}
+	return v, nil
+}
+
+// errOwnForm is what an administrator reads where the product's own function fails.
+var errOwnForm = errors.New("could not be read: the product's own form of this field failed")
+
+// callCanonical calls the product's own canonical form. A panic refuses the value, and so does a form that no
+// value can have: blank, or with the mark that ends the items of lists.
+func (f *field) callCanonical(text string) (v string, err error) {
+	defer func() {
+		if recover() != nil {
+			v, err = "", errOwnForm
+		}
+	}()
+	if v, err = f.Canonical(text); err != nil {
+		return "", err
+	}
+	if v, _ = clean(v); v == "" {
+		return "", errOwnForm
+	}
+	return v, nil
+}
+
 // canonical checks one cleaned, non-empty text and gives its canonical form: of a list, if the field is
 // one. (C2)
 func (f *field) canonical(text string) (string, *Reason) {
@@ -290,10 +343,14 @@ func (f *field) canonical(text string) (string, *Reason) {
 		return "", f.refuse(CodeListCharacter)
 	}
 	var items []string
+	none := ""
 	for _, item := range strings.Split(text, f.List.Separator) {
 		item = strings.TrimFunc(item, unicode.IsSpace)
 		if item == "" {
 			continue
+		}
+		if f.List.isNone(item) {
+			none = item
 		}
 		v, refused := f.canonicalItem(item)
 		if refused != nil {
@@ -302,6 +359,9 @@ func (f *field) canonical(text string) (string, *Reason) {
 		if !f.hasItem(items, v) {
 			items = append(items, v)
 		}
+	}
+	if none != "" && len(items) > 1 {
+		return "", f.refuse(CodeNoneAndOthers, "value", none)
 	}
 	return listValue(items), nil
 }
@@ -313,6 +373,11 @@ func (f *field) canonicalItem(text string) (string, *Reason) {
 	}
 	if refused := f.checkLength(v); refused != nil {
 		return "", refused
+	}
+	if f.Characters != nil {
+		if refused := f.checkCharacters(v); refused != nil {
+			return "", refused
+		}
 	}
 	if f.pattern != nil && !f.pattern.MatchString(v) {
 		return "", f.refuse(CodeBadPattern, "value", text, "expected", f.patternHelp())
@@ -360,11 +425,18 @@ func (f *field) patternHelp() string {
 func (f *field) refuse(code Code, params ...string) *Reason {
 	r := errorReason(code, params...).in(f.Name)
 	if f.Secret {
-		if _, has := r.Params["value"]; has {
-			r.Params["value"] = secretShown
-		}
+		maskParams(r.Params)
 	}
 	return &r
+}
+
+// maskParams hides what a reason says of a secret.
+func maskParams(params map[string]string) {
+	for _, name := range []string{"value", "character", "characters"} {
+		if _, has := params[name]; has {
+			params[name] = secretShown
+		}
+	}
 }
 
 // refuseBy makes the reason for a value that the product's own check does not take.
@@ -373,12 +445,23 @@ func (f *field) refuseBy(err error, text string) *Reason {
 	if errors.As(err, &own) && own.Code != "" {
 		r := errorReason(own.Code).in(f.Name)
 		r.Params = maps.Clone(own.Params)
+		if f.Secret {
+			maskText(r.Params, text)
+		}
 		return &r
 	}
 	if f.Secret {
 		return f.refuse(CodeBadValue, "message", "is not accepted")
 	}
 	return f.refuse(CodeBadValue, "value", text, "message", err.Error())
+}
+
+// maskText hides a secret that the product has put into its own reason.
+func maskText(params map[string]string, secret string) {
+	maskParams(params)
+	for name, v := range params {
+		params[name] = strings.ReplaceAll(v, secret, secretShown)
+	}
 }
 
 // secretShown stands for every value of a secret field.
@@ -424,8 +507,11 @@ func (f *field) compareForm(v string) string {
 			return digits
 		}
 	}
-	if f.identifier {
+	switch {
+	case f.identifier:
 		return Fold(v)
+	case f.Refers != nil:
+		return f.Refers.compareForm(v)
 	}
 	return v
 }
@@ -434,7 +520,7 @@ func (f *field) compareForm(v string) string {
 // that the schema would not take is compared as it stands.
 func (f *field) stored(raw string) string {
 	if isList(raw) || f.List != nil {
-		return listValue(listItems(raw))
+		return f.storedList(listItems(raw))
 	}
 	text, _ := clean(raw)
 	if text == "" {
@@ -444,4 +530,18 @@ func (f *field) stored(raw string) string {
 		return v
 	}
 	return text
+}
+
+// storedList is the list of the items that the store has, in the product's own form where there is one.
+func (f *field) storedList(items []string) string {
+	if f.Canonical == nil {
+		return listValue(items)
+	}
+	for i, item := range items {
+		text, _ := clean(item)
+		if v, refused := f.canon(f, text); text != "" && refused == nil {
+			items[i] = v
+		}
+	}
+	return listValue(items)
 }

@@ -258,7 +258,7 @@ func (w *applyJob) runRecord(status RunStatus, finished time.Time, err error) Ru
 	rec := RunRecord{ID: r.ID, PlanEdition: w.plan.edition, ConfigID: r.ConfigID, ConfigName: r.ConfigName,
 		ConfigRevision: w.plan.cfg.Revision, Actor: r.Actor, File: r.Source.Name, SHA256: r.Source.SHA256,
 		Undoes: r.Undoes, Started: r.Started, Finished: finished, Status: status,
-		Options: w.runOptions()}
+		Options: w.runOptions(), CreatedReferences: r.CreatedReferences()}
 	if err != nil {
 		rec.Error = err.Error()
 	}

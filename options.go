@@ -12,25 +12,26 @@ import (
 type Option func(*options)
 
 type options struct {
-	schema    Schema
-	mailer    Mailer
-	texter    Texter
-	elsewhere []string // domains of addresses
-	retries   Retries
-	mailTime  time.Duration
-	license   licensing
-	protected func(context.Context, User) (bool, error)
-	authorize func(context.Context, Actor, User, string) error
-	log       *slog.Logger
-	progress  func(Progress)
-	now       func() time.Time
-	batch     int
-	limits    Limits
-	stores    *Stores
-	leaseTime time.Duration
-	planTime  time.Duration
-	secretKey []byte
-	seal      *sealer
+	schema     Schema
+	mailer     Mailer
+	texter     Texter
+	elsewhere  []string // domains of addresses
+	retries    Retries
+	mailTime   time.Duration
+	license    licensing
+	references References
+	protected  func(context.Context, User) (bool, error)
+	authorize  func(context.Context, Actor, User, string) error
+	log        *slog.Logger
+	progress   func(Progress)
+	now        func() time.Time
+	batch      int
+	limits     Limits
+	stores     *Stores
+	leaseTime  time.Duration
+	planTime   time.Duration
+	secretKey  []byte
+	seal       *sealer
 }
 
 // defaults are the options of an engine that was given none.
@@ -91,6 +92,10 @@ func (r Retries) after(tries int) time.Duration {
 // WithLicense sets who counts seats, and what else of [SeatReserver] and [SeatPools] the checker is able to do.
 // Without one, or with nil, seats are unlimited.
 func WithLicense(l LicenseChecker) Option { return func(o *options) { o.license = abilities(l) } }
+
+// WithReferences sets who finds the things, such as groups, that fields with Refers name, and, as a
+// [ReferenceCreator], creates them. A schema with such fields needs it.
+func WithReferences(r References) Option { return func(o *options) { o.references = r } }
 
 // WithProtected names users who must never be deactivated, beside the acting one. It is asked about the
 // users whom a plan would deactivate, once at the preview and once more before they are. An error ends

@@ -46,6 +46,7 @@ type Plan struct {
 	rows      int      // entries that are rows; the rest are users who left the file
 	stay      []Member // members that stay in the baseline although they are not in the file, or in Error
 	cross     crossing
+	things    []thing // that rows name, that there are not, and that may be created
 	remember  map[string]Rule
 	pools     []PoolSeats // by name, without what is needed of them
 	poolField string      // the field that names the pools of seats, "" for none
@@ -67,7 +68,7 @@ type entry struct {
 	more    *more
 }
 
-type flags uint8
+type flags uint16
 
 const (
 	isHidden    flags = 1 << iota // the row was hidden in the workbook
@@ -76,6 +77,8 @@ const (
 	isMember                      // the user was in the baseline
 	isUnclear                     // it cannot be told which existing user is meant
 	isTied                        // of an undo: the user is in the baseline while active
+	isOver                        // the user's last day is over
+	isKeyOnly                     // the row gives nothing but the key
 )
 
 // more is what an entry has that is not simply unchanged.
@@ -87,6 +90,7 @@ type more struct {
 	own      []Reason  // that the row itself gives
 	cross    []Reason  // that other rows and users give; they come and go with decisions
 	verdict  []Reason  // that the class gives
+	wants    []want    // what the row names of the plan's things
 	cells    []string  // of the file, for the correction file
 	pools    string    // what the pool field has now, of an existing user where the license has pools
 }
@@ -187,7 +191,7 @@ type Counts struct {
 
 	Rows          int `json:"rows"`          // rows with data
 	Removed       int `json:"removed"`       // users listed because they left the file
-	Unchanged     int `json:"unchanged"`     // of Skipped: those with nothing to change
+	Unchanged     int `json:"unchanged"`     // of Skipped: those with nothing to change, or nothing but the key
 	Warnings      int `json:"warnings"`      // rows with a warning
 	Activations   int `json:"activations"`   // of Updated: users who become active
 	Deactivations int `json:"deactivations"` // users who become inactive, whether Updated or Deactivated
@@ -264,7 +268,7 @@ func (e *entry) count(c *Counts) {
 }
 
 func (m *more) unchanged() bool {
-	return tells(m.verdict, CodeUnchanged)
+	return tells(m.verdict, CodeUnchanged) || tells(m.verdict, CodeKeyOnly)
 }
 
 func (m *more) warns() bool {

@@ -94,6 +94,7 @@ type moreForm struct {
 	Verdict  []Reason      `json:"why,omitempty"`
 	Cells    []string      `json:"c,omitempty"`
 	Pools    string        `json:"p,omitempty"`
+	Wants    []want        `json:"w,omitempty"`
 	Assigned *assignedForm `json:"g,omitempty"`
 }
 
@@ -126,11 +127,12 @@ type settingForm struct {
 
 // tailForm is a part of the tail.
 type tailForm struct {
-	Owners  []ownerForm  `json:"owners,omitempty"`
-	People  []personForm `json:"people,omitempty"`
-	Names   []namedForm  `json:"names,omitempty"`   // of people
-	Leavers []namedForm  `json:"leavers,omitempty"` // by what they are recognized
-	Stay    []Member     `json:"stay,omitempty"`
+	Owners  []ownerForm        `json:"owners,omitempty"`
+	People  []personForm       `json:"people,omitempty"`
+	Names   []namedForm        `json:"names,omitempty"`   // of people
+	Leavers []namedForm        `json:"leavers,omitempty"` // by what they are recognized
+	Stay    []Member           `json:"stay,omitempty"`
+	Missing []MissingReference `json:"missing,omitempty"`
 }
 
 type ownerForm struct {
@@ -245,7 +247,7 @@ func (p *Plan) entryForm(at int32, seal *sealer) (entryForm, error) {
 	}
 	m := e.more
 	form.More = &moreForm{Op: m.op, Version: m.version, Own: m.own, Cross: m.cross, Verdict: m.verdict,
-		Cells: p.openCells(m.cells), Pools: m.pools, Assigned: m.assigned.form()}
+		Cells: p.openCells(m.cells), Pools: m.pools, Wants: m.wants, Assigned: m.assigned.form()}
 	return form, p.storeSettings(at, form.More, seal)
 }
 
@@ -325,7 +327,8 @@ func (p *Plan) tail() iter.Seq[tailForm] {
 			each(x.persons(), func(some []personForm) bool { return yield(tailForm{People: some}) }) &&
 			each(sorted(x.byName), func(some []namedForm) bool { return yield(tailForm{Names: some}) }) &&
 			each(sorted(x.leavers), func(some []namedForm) bool { return yield(tailForm{Leavers: some}) }) &&
-			each(p.stay, func(some []Member) bool { return yield(tailForm{Stay: some}) })
+			each(p.stay, func(some []Member) bool { return yield(tailForm{Stay: some}) }) &&
+			each(p.missing(), func(some []MissingReference) bool { return yield(tailForm{Missing: some}) })
 	}
 }
 

@@ -198,7 +198,7 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 	if !slices.Contains([]Op{"", OpCreate, OpUpdate, OpActivate, OpDeactivate}, f.Op) {
 		return nil, fmt.Errorf("%w: row %d of the stored plan has the operation %q", ErrInvalid, at, f.Op)
 	}
-	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools}
+	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools, wants: f.Wants}
 	var err error
 	if m.assigned, err = l.assigned(at, f.Assigned); err != nil {
 		return nil, err
@@ -268,6 +268,9 @@ func (l *loader) tail(part []byte) error {
 		x.leavers[n.Name] = n.At
 	}
 	l.plan.stay = append(l.plan.stay, f.Stay...)
+	for _, m := range f.Missing {
+		l.plan.things = append(l.plan.things, thing{m, Fold(m.Name)})
+	}
 	return nil
 }
 
@@ -287,6 +290,21 @@ func (l *loader) check() error {
 	for i := range x.people {
 		if n := len(x.people[i].links); n != 0 && n != len(x.links) {
 			return fmt.Errorf("%w: stored plan %s has a person with %d references", ErrInvalid, l.plan.ID, n)
+		}
+	}
+	return l.checkWants()
+}
+
+func (l *loader) checkWants() error {
+	p := l.plan
+	for i := range p.entries {
+		if p.entries[i].more == nil {
+			continue
+		}
+		for _, w := range p.entries[i].more.wants {
+			if !slices.Contains(p.schema.named, int(w.Field)) || w.Thing < 0 || int(w.Thing) >= len(p.things) {
+				return fmt.Errorf("%w: row %d of stored plan %s names a thing that it does not have", ErrInvalid, i, p.ID)
+			}
 		}
 	}
 	return nil

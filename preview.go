@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/usersync-go/usersync/internal/table"
 )
@@ -32,6 +34,7 @@ type previewJob struct {
 	links   map[string]string  // folded references, each once
 	walked  map[string]bool    // keys that findReferences has followed
 	wanted  []map[string]bool  // by unique slot: values whose owners were looked up
+	naming  naming             // of things
 }
 
 // begin checks what can be checked before the file is read, and opens it.
@@ -51,6 +54,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
+	src = src.only(cfg.Formats)
 	file, err := src.read(ctx, cfg.Limits.within(p.limits), p.schema.Sheet)
 	if err != nil {
 		return nil, err
@@ -63,7 +67,8 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	plan.cross = newCrossing(p.schema)
 	return &previewJob{Previewer: p, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema)}, nil
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema),
+		naming: newNaming(p)}, nil
 }
 
 func newCrossing(s *schema) crossing {
@@ -100,7 +105,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		case j.check == nil && isBlankRow(row):
 			continue
 		case j.check == nil:
-			if err := j.header(row); err != nil {
+			if err := j.header(ctx, row); err != nil {
 				return err
 			}
 			continue
@@ -109,8 +114,7 @@ func (j *previewJob) readRows(ctx context.Context) error {
 			continue
 		}
 		if j.file.info.Rows++; j.file.info.Rows > lim.Rows {
-			return j.refused(&FileError{Code: "limit_rows", Row: row.Number, Limit: int64(lim.Rows),
-				Detail: fmt.Sprintf("the file has more than %d rows of users", lim.Rows), Advice: "split it into several files"})
+			continue // is counted, and refused at the end with the number
 		}
 		if err := j.add(ctx, row); err != nil {
 			return err
@@ -120,6 +124,9 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		return j.refused(&FileError{Code: "no_header", Detail: "the sheet is empty",
 			Advice: "the first row must have the names of the columns: download the template to see them"})
 	}
+	if rows := j.file.info.Rows; rows > lim.Rows {
+		return j.refused(tooManyRows(rows, lim.Rows))
+	}
 	if err := j.flush(ctx); err != nil {
 		return err
 	}
@@ -128,12 +135,29 @@ func (j *previewJob) readRows(ctx context.Context) error {
 	if err := j.recoverCells(ctx); err != nil {
 		return err
 	}
-	return j.file.finish()
+	if err := j.file.finish(); err != nil {
+		return err
+	}
+	return j.refuseNames()
+}
+
+func tooManyRows(rows, limit int) error {
+	return &FileError{Code: "limit_rows", Limit: int64(limit), Count: int64(rows), Advice: "split it into several files",
+		Detail: fmt.Sprintf("the file has %s rows of users, and at most %s are allowed", grouped(rows), grouped(limit))}
+}
+
+// grouped writes a number with a comma between thousands.
+func grouped(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
 }
 
 func (j *previewJob) refused(err error) error { return Source{name: j.file.info.Name}.refused(err) }
 
-func (j *previewJob) header(row *table.Row) error {
+func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	cols, err := mapHeader(j.schema, &j.cfg, row, j.file.isCSV)
 	if err != nil {
 		return j.refused(err)
@@ -141,8 +165,12 @@ func (j *previewJob) header(row *table.Row) error {
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
+	if err := j.spellRules(ctx, rules); err != nil {
+		return err
+	}
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
-	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols, assigner: prepareAssignments(j.schema, &j.cfg)}
+	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
+		today: j.plan.Created.UTC().Format(time.DateOnly), assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
 	return nil
 }
@@ -163,6 +191,9 @@ func (j *previewJob) add(ctx context.Context, row *table.Row) error {
 func (j *previewJob) flush(ctx context.Context) error {
 	rows := j.batch[:j.size]
 	j.size = 0
+	if err := j.spellRows(ctx, rows); err != nil {
+		return err
+	}
 	found, err := j.findMatches(ctx, rows)
 	if err != nil {
 		return err
@@ -170,6 +201,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 	first := len(j.plan.entries)
 	for i := range rows {
 		m := found.match(&rows[i])
+		j.compare.ignore(&rows[i], m)
 		if m.protected, err = j.protect(ctx, &rows[i], m.user); err != nil {
 			return err
 		}
@@ -189,7 +221,7 @@ func (j *previewJob) flush(ctx context.Context) error {
 
 // protect asks whether the user of a row that says inactive must stay active. (B3, B6)
 func (j *previewJob) protect(ctx context.Context, r *checked, u *User) (bool, error) {
-	if u == nil || !u.Active || j.compare.wish(r, activeAccount) != wantsInactive {
+	if u == nil || !u.Active || j.compare.wish(r, u) != wantsInactive {
 		return false, nil
 	}
 	return j.isProtected(ctx, j.plan.Actor, u)

@@ -53,12 +53,17 @@ const (
 	CodeBadTimeZone Code = "bad_timezone" // value
 	CodeBadPhone    Code = "bad_phone"    // value
 	CodeBadOption   Code = "bad_option"   // value, expected
+	CodeBadDate     Code = "bad_date"     // value
 	CodeBadPattern  Code = "bad_pattern"  // value, expected
 	CodeTooShort    Code = "too_short"    // length, limit
 	CodeTooLong     Code = "too_long"     // length, limit
 	CodeBadValue    Code = "bad_value"    // value, message: a check of the product's own
 	CodeCannotClear Code = "cannot_clear" // the marker that clears, on a field that must have a value
 	CodeSampleRow   Code = "sample_row"   //
+	// Characters, and fields that are ignored for some users (C1, C2).
+	CodeBadCharacters   Code = "bad_characters"   // characters: those that are not allowed; allowed: in words
+	CodeNeedsCharacters Code = "needs_characters" // needed: in words
+	CodeIgnored         Code = "ignored"          // users: new or existing
 
 	// Rows and users (C4, C5, C6).
 	CodeDuplicateKey  Code = "duplicate_key"  // value, rows
@@ -78,8 +83,16 @@ const (
 	CodeRefInactive   Code = "reference_inactive"      // value
 	CodeRefRowFailed  Code = "reference_despite_error" // value, row: the user exists, its row is an Error
 
+	// Names of things (C10).
+	CodeNameMissing   Code = "name_missing"    // set, value
+	CodeNameOffered   Code = "name_offered"    // set, value: it may be created
+	CodeNameCreated   Code = "name_created"    // set, value: it is created, as was decided
+	CodeNoneAndOthers Code = "none_and_others" // value: the word for no values, among values
+
 	// Classes (B1 to B9, A11).
 	CodeUnchanged       Code = "unchanged"           //
+	CodeKeyOnly         Code = "key_only"            // column: the only one in which the row has a value
+	CodeLastDay         Code = "last_day"            // value: the user's last day, which is over
 	CodeKept            Code = "kept"                //
 	CodeNewSkipped      Code = "new_skipped"         //
 	CodeExistingSkipped Code = "existing_skipped"    //
@@ -103,6 +116,8 @@ const (
 	CodeChangedSince  Code = "changed_since"  // fields
 	CodeSecretStays   Code = "secret_stays"   // fields
 	CodeReferenceGone Code = "reference_gone" // fields
+	CodeNameGone      Code = "name_gone"      // fields
+	CodeNamesStay     Code = "names_stay"     // names: things that the run has created
 
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
@@ -135,12 +150,17 @@ var reasonTexts = map[Code]string{
 	CodeBadTimeZone: "{value} is not a time zone name such as Europe/Berlin",
 	CodeBadPhone:    "{value} is not a phone number such as +1 555 0100",
 	CodeBadOption:   "{value} is not one of {expected}",
+	CodeBadDate:     "{value} is not a date of the form year-month-day, such as 2026-12-31: type it in this form",
 	CodeBadPattern:  "{value} does not have the form {expected}",
 	CodeTooShort:    "has {length} characters and needs at least {limit}",
 	CodeTooLong:     "has {length} characters and may have at most {limit}",
 	CodeBadValue:    "{message}",
 	CodeCannotClear: "cannot be cleared",
 	CodeSampleRow:   "this is the template's sample row: delete it",
+
+	CodeBadCharacters:   "has characters that cannot stand here ({characters}): use {allowed}",
+	CodeNeedsCharacters: "needs at least {needed}",
+	CodeIgnored:         "is not taken for {users} users",
 
 	CodeDuplicateKey:  "{value} is also in row {rows}: keep one of them",
 	CodeDuplicateUser: "this is the same user ({user}) as in row {rows}: keep one of them",
@@ -158,7 +178,14 @@ var reasonTexts = map[Code]string{
 	CodeRefInactive:   "{value} is inactive, or will be after this run",
 	CodeRefRowFailed:  "the row of {value} (row {row}) has an error; the existing user is taken",
 
+	CodeNameMissing:   `there is no {set} "{value}": create it first, or correct the name`,
+	CodeNameOffered:   `there is no {set} "{value}": allow it to be created, or correct the name`,
+	CodeNameCreated:   `the {set} "{value}" is created, as was decided`,
+	CodeNoneAndOthers: `{value} means that there are none, and stands beside others: give one or the other`,
+
 	CodeUnchanged:       "nothing to change",
+	CodeKeyOnly:         "the row gives nothing but {column}: fill in at least one more column",
+	CodeLastDay:         "{value} was the user's last day",
 	CodeKept:            "the current values are kept, as was decided",
 	CodeNewSkipped:      "new users are skipped by this configuration",
 	CodeExistingSkipped: "existing users are skipped by this configuration",
@@ -181,6 +208,8 @@ var reasonTexts = map[Code]string{
 	CodeChangedSince:  "{fields}: changed since the run, so it stays as it is",
 	CodeSecretStays:   "{fields}: secret, so what it was before the run is not known and it stays as it is",
 	CodeReferenceGone: "{fields}: named a user before the run who is gone, so it stays as it is",
+	CodeNameGone:      "{fields}: had a name before the run of what there is no more, so it stays as it is",
+	CodeNamesStay:     "what the run has created stays: {names}",
 
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",
@@ -196,13 +225,17 @@ var reasonTexts = map[Code]string{
 }
 
 // Text is the reason in English, beginning with the column or field that is meant. A code that is not
-// known, from a newer version perhaps, gives its name.
+// known, of the product's own or from a newer version, gives its parameter message, or else its name.
 func (r Reason) Text() string {
 	text, known := reasonTexts[r.Code]
-	if !known {
+	switch {
+	case known:
+		text = fillIn(text, r.Params)
+	case r.Params["message"] != "":
+		text = r.Params["message"]
+	default:
 		text = string(r.Code)
 	}
-	text = fillIn(text, r.Params)
 	switch {
 	case r.Cell != "" && r.Column != "":
 		return r.Column + " (" + r.Cell + "): " + text

@@ -107,8 +107,18 @@ func (m *model) nothing(l *line) usersync.Code {
 		return usersync.CodeProtected
 	case slices.ContainsFunc(l.changes, change.kept):
 		return usersync.CodeKept
+	case m.givesOnlyKey(l):
+		return usersync.CodeKeyOnly
 	}
 	return usersync.CodeUnchanged
+}
+
+// givesOnlyKey: every other cell is blank, or there is none.
+func (m *model) givesOnlyKey(l *line) bool {
+	return !slices.ContainsFunc(m.schema.Fields, func(f usersync.Field) bool {
+		state := l.cells[f.Name].state
+		return f.Name != m.schema.Key && state != isBlank && state != isAbsent
+	})
 }
 
 // show writes a change as it is compared. A reference is written as its user's key is spelled.
@@ -255,7 +265,7 @@ func (m *model) count(all []fate, rows int) usersync.Counts {
 		case o.op == usersync.OpCreate && !o.createsInactive(m.schema.Status):
 			c.SeatsNeeded++
 		}
-		if o.why.has(usersync.LevelNote, usersync.CodeUnchanged) {
+		if o.why.has(usersync.LevelNote, usersync.CodeUnchanged) || o.why.has(usersync.LevelNote, usersync.CodeKeyOnly) {
 			c.Unchanged++
 		}
 		if len(o.why.of(usersync.LevelWarning)) > 0 {

@@ -407,6 +407,7 @@ func (r *Run) summaryFacts() []fact {
 		{"Started", []string{timeText(r.Started)}},
 		{"Finished", []string{timeText(finished)}},
 		{"Welcome mails sent", []string{strconv.Itoa(mails)}},
+		{"Created beforehand", namesOfThings(r.CreatedReferences())},
 	}
 	return append(append(facts, r.Source.facts()...), notesFact(r.plan.Notes), fact{})
 }
@@ -429,6 +430,7 @@ func (p *Plan) summaryFacts() []fact {
 		{"Users who become inactive", []string{strconv.Itoa(c.Deactivations)}},
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
 	}
+	facts = append(facts, missingFacts(p.Missing())...)
 	for _, pool := range p.Pools() {
 		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
 	}
@@ -436,6 +438,19 @@ func (p *Plan) summaryFacts() []fact {
 		facts = append(facts, fact{"Added to " + p.schema.header(a.Field) + " by " + a.Rule, []string{strconv.Itoa(a.Rows)}})
 	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
+}
+
+// missingFacts say what rows name that there is not.
+func missingFacts(missing []MissingReference) []fact {
+	var open, create []ReferenceName
+	for _, m := range missing {
+		if m.Create {
+			create = append(create, m.ReferenceName)
+			continue
+		}
+		open = append(open, m.ReferenceName)
+	}
+	return []fact{{"Missing, may be created", namesOfThings(open)}, {"Missing, will be created", namesOfThings(create)}}
 }
 
 func notesFact(notes []Reason) fact {

@@ -73,6 +73,7 @@ func (e *Engine) claimAgain(ctx context.Context, l *ledger, runID string, opts [
 func (w *applyJob) goOn(rec *RunRecord) {
 	w.actor, w.run.Actor = rec.Actor, rec.Actor
 	w.run.Started = rec.Started
+	w.run.noteCreated(rec.CreatedReferences)
 	o := rec.Options
 	w.opt.mail, w.opt.text, w.opt.notify = &o.WelcomeMail, &o.WelcomeText, o.Notify
 	w.opt.confirmed, w.opt.skipStale, w.opt.stopFirst = o.Confirmed, o.SkipStale, o.StopOnError
@@ -201,6 +202,7 @@ func (e *Engine) loadRun(ctx context.Context, rec *RunRecord) (_ *Run, err error
 	}
 	run := plan.newRun(rec.Actor)
 	run.Started, run.finished, run.status, run.mails = rec.Started, rec.Finished, rec.Status, rec.Counts.Mails
+	run.created = rec.CreatedReferences
 	run.results = newResults(plan.entries)
 	if rec.Finished.IsZero() {
 		past, err := e.pastOf(ctx, plan.ID, len(plan.entries))
@@ -262,6 +264,9 @@ func (w *applyJob) checkAgain(ctx context.Context) error {
 		return err
 	}
 	if err := w.askAgain(ctx); err != nil {
+		return err
+	}
+	if err := w.checkNames(ctx); err != nil {
 		return err
 	}
 	return w.checkSeats(ctx)

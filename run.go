@@ -30,6 +30,7 @@ type Run struct {
 	err      error
 	results  []result // by entry of the plan
 	mails    int
+	created  []ReferenceName // see CreatedReferences
 }
 
 // RunStatus says how a run stands.

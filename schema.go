@@ -3,8 +3,10 @@ package usersync
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/usersync-go/usersync/internal/workbook"
 )
@@ -22,6 +24,7 @@ const (
 	KindPhone    Kind = "phone"    // as typed, of an identifier its digits; compared by its digits
 	KindEnum     Kind = "enum"     // the Value of one of the field's Options
 	KindUser     Kind = "user"     // the key field of another user, such as a manager
+	KindDate     Kind = "date"     // calendar date of ISO 8601, "2026-12-31"
 )
 
 // Required says when a field must have a value.
@@ -62,7 +65,23 @@ type Schema struct {
 	Locale string `json:"locale,omitempty"`
 	// Phone is the KindPhone field that an invitation by phone goes to, "" if there is none.
 	Phone string `json:"phone,omitempty"`
+	// LastDay is the KindDate field that has the last day on which the account is active, "" if there is
+	// none. A row whose date lies before the day of the preview, in UTC, wants the user inactive, as a status
+	// of false does; with both fields either is enough. A later date says nothing. What counts is the date
+	// that the user has after the run. An active user stays active where the row gives no date; an inactive
+	// one whose last day is over is not activated.
+	LastDay string `json:"lastDay,omitempty"`
 }
+
+// Ignored says for which users the values of a field are not taken.
+type Ignored string
+
+// For which users the values of a field are ignored.
+const (
+	NeverIgnored       Ignored = ""
+	IgnoredForNew      Ignored = "new"
+	IgnoredForExisting Ignored = "existing"
+)
 
 // Field is one named attribute of a user.
 type Field struct {
@@ -83,6 +102,8 @@ type Field struct {
 	// MinLength and MaxLength bound the number of characters, 0 for no bound.
 	MinLength int `json:"minLength,omitempty"`
 	MaxLength int `json:"maxLength,omitempty"`
+	// Characters says which characters a value may and must have, nil for any.
+	Characters *Characters `json:"characters,omitempty"`
 	// Pattern is a regular expression (RE2) that the whole value must match, and PatternHelp says in
 	// words what it asks for.
 	Pattern     string `json:"pattern,omitempty"`
@@ -95,19 +116,35 @@ type Field struct {
 	FalseWords []string `json:"falseWords,omitempty"`
 	// List makes the field a list of values of its Kind.
 	List *ListFormat `json:"list,omitempty"`
+	// Refers makes the values names of things that the product has, such as groups, which are looked up. It is
+	// for fields of KindText, lists or not.
+	Refers *Refers `json:"refers,omitempty"`
 	// Identifier forbids invisible characters, instead of leaving them out, and compares values without
 	// regard to case, as for the key. Email addresses, user references, unique and match fields are
 	// identifiers anyway.
 	Identifier bool `json:"identifier,omitempty"`
-	// Secret values go to the store and to nothing else: no plan, report, log or page shows them. The
-	// secret of an existing user is only written when the field has a rule of its own, since it cannot
-	// be compared.
+	// Secret values go to the store and to nothing else: no plan, report, log or page shows them, and no
+	// reason says what is in one. Invisible characters are forbidden as in an Identifier. The secret of an
+	// existing user is only written when the field has a rule of its own, since it cannot be compared. White
+	// space at its ends goes, as of every cell, and it is kept in Unicode form NFC, as the OpaqueString
+	// profile of RFC 8265 (section 4.2) has it.
 	Secret bool `json:"secret,omitempty"`
+	// Ignored says that a value in the file is checked and then not taken for new, or for existing, users: as
+	// if the column was absent, with a note beside the row. A default or a forced value still applies. A
+	// value that is ignored for a new user is taken by the next upload of the same file.
+	Ignored Ignored `json:"ignored,omitempty"`
 	// Match makes the field find users before the key does: the field of the store in which the value
 	// is looked up. With the field's own name (an external id) a changed key is a rename. With the name
 	// of another field (an "oldUserName" column with Match "userName") the field only finds users and is
 	// never written.
 	Match string `json:"match,omitempty"`
+	// Canonical, if not nil, gives the canonical form of a text in place of the Kind's own check. The text is
+	// not empty, without white space at its ends and in Unicode form NFC; of a list it is one item. What the
+	// store has is brought into this form before it is compared, and stays as it stands where it is refused;
+	// a value by which users are found (key, match and unique fields) must be in this form in the store. The
+	// error refuses the value, as that of Check does. The form of a form is itself. It must be a pure function
+	// and may be called concurrently.
+	Canonical func(text string) (string, error) `json:"-"`
 	// Check, if not nil, checks a canonical value that has passed all other checks. It returns a
 	// *FieldError to choose the reason's code, or any other error, whose text the administrator sees.
 	// It must be a pure function and may be called concurrently.
@@ -124,6 +161,27 @@ type EnumValue struct {
 type ListFormat struct {
 	Separator string `json:"separator"`      // between two values, such as ","
 	None      string `json:"none,omitempty"` // the word that says "no values", such as "none"; "" for no such word
+}
+
+// isNone tells the word that says that there are no values.
+func (l *ListFormat) isNone(item string) bool { return l.None != "" && Fold(item) == Fold(l.None) }
+
+// saysNone tells a cell that has only that word, perhaps more than once.
+func (l *ListFormat) saysNone(text string) bool {
+	if l.None == "" {
+		return false
+	}
+	found := false
+	for item := range strings.SplitSeq(text, l.Separator) {
+		switch item = strings.TrimFunc(item, unicode.IsSpace); {
+		case item == "":
+		case !l.isNone(item):
+			return false
+		default:
+			found = true
+		}
+	}
+	return found || Fold(text) == Fold(l.None)
 }
 
 // DefaultSchema has the 24 fields of a typical staff file. userName is the key; userName, email,
@@ -205,10 +263,15 @@ type schema struct {
 	email  int // -1 if there is none
 	phone  int // -1 if there is none
 	locale int // -1 if there is none
-	match  []int
-	unique []int
-	refs   []int // KindUser fields
-	names  []string
+	// lastDay is the field with a user's last day, -1 if there is none.
+	lastDay int
+	ignored []int // fields that are ignored for some users
+	match   []int
+	unique  []int
+	refs    []int    // KindUser fields
+	named   []int    // fields with Refers
+	sets    []string // of things that these name, each once
+	names   []string
 }
 
 // field is a Field that has been prepared.
@@ -228,7 +291,7 @@ type field struct {
 // compile checks everything that can be wrong with a schema and prepares it.
 func compile(s Schema) (*schema, error) {
 	var bad problems
-	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1, phone: -1}
+	c := &schema{Schema: s, byName: map[string]int{}, key: -1, status: -1, email: -1, locale: -1, phone: -1, lastDay: -1}
 	if c.Sheet == "" {
 		c.Sheet = "Users"
 	}
@@ -251,6 +314,7 @@ func compile(s Schema) (*schema, error) {
 	c.role("email", s.Email, KindEmail, &c.email, &bad)
 	c.role("locale", s.Locale, KindLocale, &c.locale, &bad)
 	c.role("phone", s.Phone, KindPhone, &c.phone, &bad)
+	c.role("lastDay", s.LastDay, KindDate, &c.lastDay, &bad)
 	if s.Key == "" {
 		bad.add("key", "is missing: name the field that identifies users")
 	}
@@ -304,9 +368,13 @@ func (c *schema) sortRoles(bad *problems) {
 		if key.Kind != KindText && key.Kind != KindEmail && key.Kind != KindPhone {
 			bad.add("key", "a field of kind %q cannot identify users", key.Kind)
 		}
+		if key.Refers != nil {
+			bad.add("key", "a field that names things cannot identify users")
+		}
 	}
 	for i := range c.fields {
 		f := &c.fields[i]
+		c.sortIgnored(f, bad)
 		if f.Match != "" {
 			c.match = append(c.match, i)
 			if _, known := c.byName[f.Match]; !known {
@@ -321,7 +389,29 @@ func (c *schema) sortRoles(bad *problems) {
 			f.refSlot = len(c.refs)
 			c.refs = append(c.refs, i)
 		}
+		if f.Refers != nil {
+			c.named = append(c.named, i)
+			if !slices.Contains(c.sets, f.Refers.Set) {
+				c.sets = append(c.sets, f.Refers.Set)
+			}
+		}
 	}
+}
+
+// sortIgnored collects a field that is ignored for some users, and refuses it where that contradicts what
+// else is said of the field.
+func (c *schema) sortIgnored(f *field, bad *problems) {
+	path := "fields." + f.Name + ".ignored"
+	oneOf(path, f.Ignored, bad, NeverIgnored, IgnoredForNew, IgnoredForExisting)
+	switch {
+	case f.Ignored == NeverIgnored:
+		return
+	case f.index == c.key || f.Match != "":
+		bad.add(path, "%s finds users: it cannot be ignored", f.Name)
+	case f.Ignored == IgnoredForNew && f.Required != Optional:
+		bad.add(path, "%s is required for new users, and ignored for them", f.Name)
+	}
+	c.ignored = append(c.ignored, f.index)
 }
 
 func compileField(f Field, i int, path string, bad *problems) field {
@@ -334,6 +424,11 @@ func compileField(f Field, i int, path string, bad *problems) field {
 		canon = canonText
 	}
 	out.canon = canon
+	if f.Canonical != nil {
+		out.canon = canonOwn
+		checkOwnForm(f, path, bad)
+	}
+	f.Characters.validate(path+".characters", bad)
 	oneOf(path+".required", f.Required, bad, Optional, Always, ForNewUsers)
 	oneOf(path+".unique", f.Unique, bad, NotUnique, WarnIfShared, MustBeUnique)
 	if f.MinLength < 0 || f.MaxLength < 0 || f.MaxLength > 0 && f.MinLength > f.MaxLength {
@@ -347,12 +442,20 @@ func compileField(f Field, i int, path string, bad *problems) field {
 		out.pattern = re
 	}
 	checkList(f, path, bad)
+	checkRefers(f, path, bad)
 	if f.Secret && (f.Unique != NotUnique || f.Match != "" || f.Kind == KindUser) {
 		bad.add(path+".secret", "a user reference, a unique or a match field cannot be secret: its values are shown")
 	}
 	compileWords(&out, path, bad)
 	checkSample(&out, path, bad)
 	return out
+}
+
+// checkOwnForm refuses a canonical form of the product's own where the engine has to understand the values.
+func checkOwnForm(f Field, path string, bad *problems) {
+	if f.Kind == KindBool || f.Kind == KindEnum || f.Kind == KindDate {
+		bad.add(path+".kind", "a field of kind %q has a canonical form that cannot be another", f.Kind)
+	}
 }
 
 // checkSample refuses a sample that the field itself would refuse. Time zones depend on the machine.

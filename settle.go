@@ -119,6 +119,7 @@ func settle(p *Plan) {
 		}
 	}
 	st := newSettling(p)
+	st.tellWants()
 	st.collect()
 	st.findTargets()
 	st.resolveReferences()
@@ -129,6 +130,7 @@ func settle(p *Plan) {
 	for st.spread(); st.breakExchanges() || st.breakLoops(); st.spread() {
 	}
 	st.warn()
+	st.noteCreated()
 	for i := range p.entries {
 		e, cross := &p.entries[i], st.reasons[int32(i)]
 		if e.more != nil || cross != nil {

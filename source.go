@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -33,6 +34,7 @@ type Source struct {
 	encoding  string
 	delimiter rune
 	want      sniff.Format // "" takes either
+	formats   []Format     // the configuration's, none for all
 	open      func() (content, error)
 }
 
@@ -201,9 +203,8 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 	if err != nil {
 		return err
 	}
-	if s.want != "" && format != s.want {
-		return &FileError{Code: "format_unexpected", Detail: "this is not " + strings.ToUpper(string(s.want)),
-			Advice: "upload a ." + string(s.want) + " file"}
+	if err := s.expects(format); err != nil {
+		return err
 	}
 	o.info.Format = string(format)
 	if format == sniff.XLSX {
@@ -215,6 +216,28 @@ func (s Source) readContent(ctx context.Context, c content, lim Limits, sheet st
 		Told:   func(delimiter rune) { o.info.Delimiter = string(delimiter) },
 		Limits: csvfile.Limits{Bytes: lim.Bytes, Rows: max(1<<20, lim.Rows+1), Columns: lim.Columns, CellChars: lim.CellChars}})
 	return nil
+}
+
+// only narrows the kinds of file down; none changes nothing.
+func (s Source) only(formats []Format) Source {
+	s.formats = formats
+	return s
+}
+
+// formatNames are what the kinds of file are called.
+var formatNames = map[Format]string{FormatXLSX: "an Excel workbook (.xlsx)", FormatCSV: "a CSV file (.csv)"}
+
+// expects refuses a kind of file that this source, or the configuration, does not take. (R3)
+func (s Source) expects(format sniff.Format) error {
+	want := s.formats
+	if s.want != "" && format != s.want {
+		want = []Format{Format(s.want)}
+	}
+	if len(want) == 0 || slices.Contains(want, Format(format)) {
+		return nil
+	}
+	return &FileError{Code: "format_unexpected", Detail: "this is " + formatNames[Format(format)],
+		Advice: "save it as " + formatNames[want[0]] + " and upload that"}
 }
 
 func tooLarge(limit int64) error {

@@ -189,6 +189,8 @@ type RunRecord struct {
 	// Error is why the run ended early, in the words of Run.Err.
 	Error  string    `json:"error,omitempty"`
 	Counts RunCounts `json:"counts"`
+	// CreatedReferences are the things, such as groups, that the run has created; see Run.CreatedReferences.
+	CreatedReferences []ReferenceName `json:"createdReferences,omitempty"`
 }
 
 // RunOptions are what a run was begun with.

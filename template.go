@@ -155,7 +155,11 @@ func (f *field) explain(sheet *workbook.Sheet, col int) error {
 }
 
 func (f *field) noteText() string {
-	parts := []string{f.requiredWords(), f.kindWords() + "."}
+	parts := []string{f.requiredWords()}
+	if ignored := f.ignoredWords(); ignored != "" {
+		parts = append(parts, ignored)
+	}
+	parts = append(parts, f.kindWords()+".")
 	if f.Help != "" {
 		parts = append(parts, f.Help)
 	}
@@ -184,6 +188,16 @@ func (f *field) requiredWords() string {
 	return "Optional."
 }
 
+func (f *field) ignoredWords() string {
+	switch f.Ignored {
+	case IgnoredForNew:
+		return "Not taken for new users."
+	case IgnoredForExisting:
+		return "Not taken for existing users."
+	}
+	return ""
+}
+
 // kindNames say in words what the values of each kind are.
 var kindNames = map[Kind]string{
 	KindText:     "Text",
@@ -193,6 +207,7 @@ var kindNames = map[Kind]string{
 	KindTimeZone: "Time zone name, such as Europe/Berlin",
 	KindPhone:    "Phone number, 3 to 15 digits",
 	KindEnum:     "One of a list of words",
+	KindDate:     "Date of the form year-month-day, such as 2026-12-31",
 }
 
 func (f *field) kindWords() string {
@@ -202,6 +217,9 @@ func (f *field) kindWords() string {
 	}
 	if f.Pattern != "" {
 		words += ", of the form " + f.patternHelp()
+	}
+	if characters := f.Characters.words(); characters != "" {
+		words += "; " + characters
 	}
 	if f.List == nil {
 		return words
@@ -289,6 +307,9 @@ func (c *schema) guideText() string {
 
 func (f *field) guideRow() []workbook.Cell {
 	required := strings.TrimSuffix(f.requiredWords(), ".")
+	if ignored := f.ignoredWords(); ignored != "" {
+		required += ". " + strings.TrimSuffix(ignored, ".")
+	}
 	also := f.Aliases
 	if f.Title != "" && f.Title != f.Name {
 		also = append([]string{f.Name}, also...)

@@ -19,7 +19,8 @@ import (
 //
 // What was changed since is listed and not touched: as a Skipped row with CodeChangedSince, or, where other
 // fields of the user go back, as a warning beside it. So is a field that cannot go back: its old value is
-// unique and taken by now, or names a user who is gone or would make a loop. Secrets were never recorded and
+// unique and taken by now, names a user who is gone or would make a loop, or names a thing that is gone. Things that
+// the run has created stay; a note of the plan names them. Secrets were never recorded and
 // cannot go back; the row says so. Rows to which the run did nothing are not listed. Guard, seats, hooks and staleness are as for
 // any plan.
 //
@@ -92,8 +93,12 @@ func (p *Previewer) beginUndo(ctx context.Context, run *Run, cfg Config, opts []
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
+	if created := run.CreatedReferences(); len(created) > 0 {
+		plan.Notes = append(plan.Notes, note(CodeNamesStay, "names", strings.Join(namesOfThings(created), ", ")))
+	}
 	return &undoJob{run: run, regained: run.plan.oldKeys(), previewJob: &previewJob{Previewer: p, cfg: cfg, plan: plan, keys: map[string][]int32{},
-		several: map[string][]int32{}, links: map[string]string{}, walked: map[string]bool{}, wanted: newWanted(p.schema)}}, nil
+		several: map[string][]int32{}, links: map[string]string{}, walked: map[string]bool{}, wanted: newWanted(p.schema),
+		naming: newNaming(p)}}, nil
 }
 
 // oldKeys are the keys, folded, of users whom the plan gives others.
@@ -167,6 +172,9 @@ func (u *undoJob) reverseBatch(ctx context.Context, rows []int32) error {
 	}
 	there, err := u.whoIsThere(ctx, rows)
 	if err != nil {
+		return err
+	}
+	if err := u.whatIsThere(ctx, rows); err != nil {
 		return err
 	}
 	for _, at := range rows {
@@ -277,10 +285,11 @@ type reversal struct {
 	user   *User // nil if gone
 	there  map[string]bool
 
-	kept    []string // fields that were changed since
-	secrets []string // fields that cannot go back
-	gone    []string // references to users who are gone
-	set     []setting
+	kept     []string // fields that were changed since
+	secrets  []string // fields that cannot go back
+	gone     []string // references to users who are gone
+	nameless []string // names of things that are gone
+	set      []setting
 }
 
 // add makes the entry of a reversal.
@@ -415,6 +424,8 @@ func (r *reversal) reverseFields() {
 			r.kept = append(r.kept, f.Name)
 		case f.refSlot >= 0 && !r.there[Fold(s.old)] && !r.regained[Fold(s.old)]:
 			r.gone = append(r.gone, f.Name)
+		case f.Refers != nil && r.hasLost(f, s):
+			r.nameless = append(r.nameless, f.Name)
 		default:
 			r.set = append(r.set, setting{field: s.field, by: ByUndo, old: strings.Clone(r.user.Values.raw(f.Name, f.index)), new: s.old})
 		}
@@ -446,7 +457,7 @@ func (r *reversal) reasons() []Reason {
 	for _, told := range []struct {
 		code   Code
 		fields []string
-	}{{CodeChangedSince, r.kept}, {CodeSecretStays, r.secrets}, {CodeReferenceGone, r.gone}} {
+	}{{CodeChangedSince, r.kept}, {CodeSecretStays, r.secrets}, {CodeReferenceGone, r.gone}, {CodeNameGone, r.nameless}} {
 		if len(told.fields) > 0 {
 			out = append(out, warning(told.code, "fields", strings.Join(told.fields, ", ")))
 		}

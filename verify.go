@@ -26,6 +26,9 @@ func (w *applyJob) check(ctx context.Context) error {
 	if err := w.askAgain(ctx); err != nil {
 		return err
 	}
+	if err := w.checkNames(ctx); err != nil {
+		return err
+	}
 	return w.checkSeats(ctx)
 }
 
