@@ -63,7 +63,8 @@ type subject struct {
 	items, forms []string
 }
 
-// prepareAssignments prepares the assignments of a valid configuration; nil for one that has none.
+// prepareAssignments prepares the assignments of a valid configuration; nil for one that has none. A value that
+// the product's own checks took when a plan was stored, and do not take now, is left out.
 func prepareAssignments(s *schema, cfg *Config) *assigner {
 	if len(cfg.Assignments) == 0 {
 		return nil
