@@ -278,12 +278,12 @@ func TestUndoOfNames(t *testing.T) {
 	require.Equal(t, []string{"Sales"}, o.user("anna").Values.List("cField2"))
 	require.Equal(t, "Boss", o.user("bert").Values.Get("title"), "there are no clerks any more")
 	require.Equal(t, []string{"HR"}, o.user("bert").Values.List("cField2"))
-	require.Contains(t, reasonsOf(back, 3), "title: had a name before the run of what there is no more, so it stays as it is")
+	require.Contains(t, reasonsOfRow(back, 3), "title: had a name before the run of what there is no more, so it stays as it is")
 	require.Contains(t, spy.Names("role"), "Boss")
 }
 
 // reasonsOf are the reasons of a row.
-func reasonsOf(p *usersync.Plan, number int) string {
+func reasonsOfRow(p *usersync.Plan, number int) string {
 	var texts []string
 	for row := range p.Rows() {
 		if row.Number == number {
@@ -320,7 +320,7 @@ func TestNamesAndRules(t *testing.T) {
 			file := strings.NewReader("userName,email,firstName,lastName,cField2\nanna,anna@example.com,F,L," + tt.file + "\n")
 			plan, err := o.eng.Preview(t.Context(), o.cfg, usersync.CSV(file))
 			require.NoError(t, err)
-			require.Zero(t, plan.Counts().Errors, "%v", reasonsOf(plan, 2))
+			require.Zero(t, plan.Counts().Errors, "%v", reasonsOfRow(plan, 2))
 			o.apply(plan)
 			require.Equal(t, tt.want, strings.Join(o.user("anna").Values.List("cField2"), ";"))
 		})

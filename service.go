@@ -33,8 +33,12 @@ func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error
 	return &Service{eng: eng, stores: stores}, nil
 }
 
-// Schema returns the schema that the service works with.
+// Schema returns the schema that the service was made with.
 func (s *Service) Schema() Schema { return s.eng.Schema() }
+
+// CurrentSchema returns the schema with the fields that were added to it, see Previewer.CurrentSchema: for the
+// template, and for screens that list fields.
+func (s *Service) CurrentSchema(ctx context.Context) (Schema, error) { return s.eng.CurrentSchema(ctx) }
 
 // CreateConfig saves a new configuration, with revision 1, and returns it. "" as ID gets one. The error is
 // an *InvalidError that lists all that is wrong, or wraps ErrDuplicate if the id is taken.
@@ -57,7 +61,11 @@ func (s *Service) EditConfig(ctx context.Context, cfg Config) (Config, error) {
 }
 
 func (s *Service) saveConfig(ctx context.Context, cfg Config, ifRevision int64) (_ Config, err error) {
-	if err := cfg.validate(s.eng.schema); err != nil {
+	schema, _, err := s.eng.schemaNow(ctx)
+	if err != nil {
+		return Config{}, err
+	}
+	if err := cfg.validate(schema); err != nil {
 		return Config{}, err
 	}
 	defer calling("ConfigStore.SaveConfig", &err)

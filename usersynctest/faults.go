@@ -229,6 +229,9 @@ func (f *Faults) References(refs usersync.References) usersync.References {
 	return faultyReferences{f, refs}
 }
 
+// Fields wraps a store.
+func (f *Faults) Fields(store usersync.FieldStore) usersync.FieldStore { return faultyFields{f, store} }
+
 // answer makes a call that has an answer; where the call fails there is none.
 func answer[A any](ctx context.Context, f *Faults, name string, call func() (A, error), half func()) (A, error) {
 	var a, none A
@@ -402,4 +405,17 @@ func (r faultyCreator) CreateReferences(ctx context.Context, set string, names [
 			_ = r.creator.CreateReferences(ctx, set, first) // its answer is lost
 		}
 	})
+}
+
+type faultyFields struct {
+	faults *Faults
+	store  usersync.FieldStore
+}
+
+func (s faultyFields) Fields(ctx context.Context) ([]usersync.Field, error) {
+	return answer(ctx, s.faults, "FieldStore.Fields", func() ([]usersync.Field, error) { return s.store.Fields(ctx) }, func() {})
+}
+
+func (s faultyFields) AddFields(ctx context.Context, fields []usersync.Field) error {
+	return s.faults.Call(ctx, "FieldStore.AddFields", func() error { return s.store.AddFields(ctx, fields) })
 }

@@ -112,7 +112,8 @@ func TestFaultsReachEveryCall(t *testing.T) {
 	})
 	once := []string{"UserStore.FindUsers", "UserStore.WriteUsers", "BaselineStore.Load", "BaselineStore.Save",
 		"BaselineSearcher.InOtherBaselines", "Mailer.SendWelcome", "LicenseChecker.Seats",
-		"SeatReserver.ReserveSeats", "SeatPools.Pools", "References.FindReferences", "ReferenceCreator.CreateReferences", "own call"}
+		"SeatReserver.ReserveSeats", "SeatPools.Pools", "References.FindReferences", "ReferenceCreator.CreateReferences", "FieldStore.Fields",
+		"FieldStore.AddFields", "own call"}
 	if want := slices.Repeat(once, len(AllFaults())); !slices.Equal(struck, want) {
 		t.Errorf("struck %q, want %q", struck, want)
 	}
@@ -123,6 +124,7 @@ func callEverything(ctx context.Context, f *Faults) error {
 	users, baselines := f.Users(store), f.Baselines(store.Baselines())
 	book := f.License(seats.NewBook(seats.NewPools("products", seats.Limits{Total: 1, Pools: map[string]int{"Alpha": 1}}, nobody)))
 	things := f.References(memory.NewReferences())
+	fields := f.Fields(memory.NewFields())
 	for _, call := range []func() error{
 		func() error { _, err := users.FindUsers(ctx, "userName", nil); return err },
 		func() error { _, err := users.WriteUsers(ctx, createUsers("a")); return err },
@@ -140,6 +142,8 @@ func callEverything(ctx context.Context, f *Faults) error {
 		func() error {
 			return things.(usersync.ReferenceCreator).CreateReferences(ctx, "group", []string{"a", "b"})
 		},
+		func() error { _, err := fields.Fields(ctx); return err },
+		func() error { return fields.AddFields(ctx, []usersync.Field{{Name: "badge"}}) },
 		func() error { return f.Call(ctx, "own call", func() error { return nil }) },
 	} {
 		if err := call(); err != nil {
@@ -169,6 +173,7 @@ func TestSuitesPassThroughFaults(t *testing.T) {
 	passes(t, baselineChecks(), func(tr trial) *baselines {
 		return &baselines{tr, f.Baselines(memory.NewBaselines())}
 	})
+	passes(t, fieldChecks(), func(tr trial) *fieldStore { return &fieldStore{tr, f.Fields(memory.NewFields())} })
 }
 
 func ExampleFailNth() {

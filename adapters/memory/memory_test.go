@@ -185,3 +185,7 @@ func TestState(t *testing.T) {
 func TestTokens(t *testing.T) {
 	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return memory.NewTokens() })
 }
+
+func TestFields(t *testing.T) {
+	usersynctest.TestFieldStore(t, func(t *testing.T) usersync.FieldStore { return memory.NewFields() })
+}

@@ -130,6 +130,9 @@ func (s *Store) Users() *sqlstore.Users { return s.users }
 // transactions.
 func (s *Store) Stores() usersync.Stores { return s.state.Stores() }
 
+// Fields are where fields are kept that are added while the product runs; see usersync.WithFieldStore.
+func (s *Store) Fields() usersync.FieldStore { return s.state }
+
 // Tokens are where passwordlink keeps the tokens of set-password links.
 func (s *Store) Tokens() passwordlink.TokenStore { return s.state }
 

@@ -79,3 +79,13 @@ func TestReferences(t *testing.T) {
 		}
 	})
 }
+
+func TestFields(t *testing.T) {
+	usersynctest.TestFieldStore(t, func(t *testing.T) usersync.FieldStore { return open(t, "fields.db").Fields() })
+}
+
+// Fields that the schema does not have are kept like its own.
+func TestAddedFields(t *testing.T) {
+	usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore { return open(t, "users.db").Users() },
+		usersynctest.Text("shoeSize", "department", "größe"), usersynctest.Lists("tags"))
+}

@@ -271,7 +271,7 @@ func (w *writer) refuse(c *usersync.Change) error {
 	}
 	for field := range c.Set.All() {
 		_, listed := w.mapping.Lists[field]
-		if w.byField[field] == nil && !listed {
+		if w.byField[field] == nil && !listed && !w.isAdded(field) {
 			return fmt.Errorf("sqlstore: the mapping has no place for %s", field)
 		}
 	}
