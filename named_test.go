@@ -413,3 +413,13 @@ func TestNamesOfAssignments(t *testing.T) {
 	require.Equal(t, []usersync.Problem{{Path: "assignments.0.rules.0.values.1",
 		Detail: `there is no group "SALES": create it first, or correct the name`}}, invalid.Problems)
 }
+
+// P1: the template's guide says which values are names.
+func TestTemplateOfNames(t *testing.T) {
+	s := usersync.Schema{Key: "name", Fields: []usersync.Field{{Name: "name"},
+		{Name: "role", Refers: &usersync.Refers{Set: "role", Missing: usersync.MissingIsOffered}},
+		{Name: "sources", List: &usersync.ListFormat{Separator: ","}, Refers: &usersync.Refers{Set: "source", Before: ":"}}}}
+	guide := fmt.Sprint(sheetRows(t, fileOf(t, s.WriteTemplate), "Fields"))
+	require.Contains(t, guide, "Name of an existing role, or of one to be created")
+	require.Contains(t, guide, "Name of an existing source, then : and more; several are separated by a comma")
+}
