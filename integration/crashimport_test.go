@@ -39,9 +39,9 @@ func dispatched(svc *usersync.Service, id string) string {
 	}
 }
 
-// I5, A5: processes that dispatch an import of 1,000 rows are killed at random moments, while it is checked and while it is
-// applied, until one comes to the end. Nobody is lost, doubled or mailed twice, and there is one run.
-// USERSYNC_TEST_KILLS sets how many kills there are at least for each database.
+// I5, A5: processes that dispatch an import of 1,000 rows are killed at random moments, while it is checked
+// and while it is applied, until one comes to the end. Nobody is lost, doubled or mailed twice, and there
+// is one run. USERSYNC_TEST_KILLS sets how many kills there are at least for each database.
 func TestKilledImports(t *testing.T) {
 	kills := often("USERSYNC_TEST_KILLS", 10, 2)
 	for _, server := range servers() {
