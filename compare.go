@@ -18,6 +18,9 @@ type comparer struct {
 	today   string // the day of the preview, as canonical dates are
 	keep    arena
 	buf     []setting
+
+	assigner *assigner // nil without assignments
+	assigned *assigned // of the row under way
 }
 
 // match is what was found about the user of a row.
@@ -62,6 +65,9 @@ func (c *comparer) entry(r *checked, m match) entry {
 	}
 	if c.wouldWrite(&e) {
 		c.compare(r, m.user, &e)
+		if c.assigner != nil {
+			c.assigned = c.assign(m.user, e.account)
+		}
 	}
 	if own != nil {
 		e.and().own = own
@@ -116,7 +122,7 @@ func (c *comparer) complete(e *entry, r *checked, u *User) {
 		}
 	}
 	m.op, m.verdict = v.op, v.reasons(e, c.schema, c.columns)
-	c.buf = c.buf[:0]
+	c.buf, c.assigned = c.buf[:0], nil
 }
 
 // wish is what the row wants of the status of its user, nil for a new one, before anybody is asked. (B2, B3)
@@ -292,7 +298,7 @@ func (c *comparer) copySettings(m *more, r *checked) {
 	if len(c.buf) == 0 {
 		return
 	}
-	m.settings = slices.Clone(c.buf)
+	m.settings, m.assigned = slices.Clone(c.buf), c.assigned
 	for i := range m.settings {
 		s := &m.settings[i]
 		s.old = c.keep.keep(s.old)

@@ -100,6 +100,9 @@ type Config struct {
 	// Columns maps headers of the file to fields, beside the schema's own headers.
 	Columns map[string]string `json:"columns,omitempty"`
 
+	// Assignments put users into groups by rules over their fields.
+	Assignments []Assignment `json:"assignments,omitempty"`
+
 	BlankCells Blank `json:"blankCells"`
 	// ClearMarker is the text of a cell that clears its field, such as "<delete>", "" for none.
 	ClearMarker string `json:"clearMarker,omitempty"`
@@ -193,10 +196,10 @@ func (c Config) Rule(field string) Rule {
 	return Rule{Strategy: c.DefaultRule}
 }
 
-// clone is a copy that shares no map.
-func (c Config) clone() Config {
+// Clone returns a copy that shares nothing with c.
+func (c Config) Clone() Config {
 	c.Rules, c.Defaults, c.Columns = maps.Clone(c.Rules), maps.Clone(c.Defaults), maps.Clone(c.Columns)
-	c.Notify, c.Formats = slices.Clone(c.Notify), slices.Clone(c.Formats)
+	c.Notify, c.Formats, c.Assignments = slices.Clone(c.Notify), slices.Clone(c.Formats), cloneAssignments(c.Assignments)
 	return c
 }
 
@@ -245,6 +248,7 @@ func (c Config) validate(s *schema) error {
 	c.validateLastDay(s, &bad)
 	c.validateDefaults(s, &bad)
 	c.validateColumns(s, &bad)
+	c.validateAssignments(s, &bad)
 	if cleaned, _ := clean(c.ClearMarker); cleaned != c.ClearMarker {
 		bad.add("clearMarker", "has white space at its ends or invisible characters")
 	}

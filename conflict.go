@@ -11,6 +11,8 @@ const (
 	ByBehaviour Decider = "behaviour"
 	// ByLastDay changes are those of the status of users whose last day is over.
 	ByLastDay Decider = "lastDay"
+	// ByAssignment changes are those of assignment rules alone; FieldChange.Rule names them.
+	ByAssignment Decider = "assignment"
 	// ByUndo changes take back what a run has written.
 	ByUndo Decider = "undo"
 )

@@ -91,7 +91,7 @@ func (c choice) public() Choice {
 // Resolve carries decisions out, one after the other, a later one overruling an earlier one. Either all
 // of them are carried out or, with an *InvalidError that lists what is wrong, none. Decisions can change
 // the classes of rows: what is kept may leave nothing to change, and an answer can make or mend an error
-// of another row, such as a loop of managers.
+// of another row, such as a loop of managers. Assignment rules follow the answers.
 func (p *Plan) Resolve(decisions ...Decision) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,6 +111,7 @@ func (p *Plan) Resolve(decisions ...Decision) error {
 	for _, d := range decisions {
 		p.decide(d)
 	}
+	p.reassign()
 	settle(p)
 	p.decided = true
 	return nil

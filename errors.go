@@ -46,7 +46,8 @@ var (
 )
 
 // FieldError is one thing that is wrong with one field: of a row, or of a configuration or schema
-// (Row 0). A Field's Check returns one to choose its own code.
+// (Row 0). A Field's Check and Canonical return one to choose a code of their own, whose text is then the
+// parameter message.
 type FieldError struct {
 	Row    int    // as the spreadsheet shows it, 0 if none is meant
 	Column string // header of the column, "" if none is meant

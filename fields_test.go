@@ -5,7 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,440 +18,387 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/memory"
-	"github.com/usersync-go/usersync/usersynctest"
 )
 
-// workshop is a service that adds fields.
-type workshop struct {
-	*bureau
-	fields *memory.Fields
-}
-
-func newWorkshop(t *testing.T, users ...string) *workshop {
-	w := &workshop{bureau: newBureau(t, users...), fields: memory.NewFields()}
-	w.svc = w.adding()
-	return w
-}
-
-// adding makes another service over the same stores.
-func (w *workshop) adding(opts ...usersync.Option) *usersync.Service {
-	return w.service(append([]usersync.Option{usersync.WithFieldStore(w.fields)}, opts...)...)
-}
-
-// wideFile is an upload with further columns, whose headers are the words before "=" in the rows.
-func wideFile(columns string, rows ...string) usersync.Source {
-	all := append([]string{"userName", "email", "firstName", "lastName"}, strings.Fields(columns)...)
-	lines := []string{strings.Join(all, ",")}
-	for _, row := range rows {
-		fields := officeFields(row)
-		cells := make([]string, len(all))
-		for i, c := range all {
-			cells[i] = fields[c]
-		}
-		lines = append(lines, strings.Join(cells, ","))
+// plate is a canonical form of a product's own: capital letters and digits, without what separates them.
+func plate(text string) (string, error) {
+	switch {
+	case text == "panic":
+		panic("on purpose")
+	case text == "nothing":
+		return " \u200b", nil
+	case text == "mark":
+		return "A\x1fB", nil
+	case strings.Contains(text, "?"):
+		return "", &usersync.FieldError{Code: "bad_plate", Params: map[string]string{"value": text, "message": text + ": write it as B AB 123"}}
+	case strings.Contains(text, "!"):
+		return "", errors.New("is not a plate")
 	}
-	return usersync.CSV(strings.NewReader(strings.Join(lines, "\n")))
+	return strings.ToUpper(strings.NewReplacer(" ", "", "-", "").Replace(text)), nil
 }
 
-// plan previews a file of which some columns, by header, are chosen as they are offered.
-func (w *workshop) plan(chosen, columns string, rows ...string) *usersync.Plan {
-	w.t.Helper()
-	w.ahead += time.Minute // so that runs have an order
-	plan, err := w.svc.Preview(w.t.Context(), w.cfg.ID, wideFile(columns, rows...))
-	require.NoError(w.t, err)
-	var fields []usersync.Field
-	for _, offer := range plan.NewFields() {
-		if strings.Contains(" "+chosen+" ", " "+offer.Column.Header+" ") {
-			fields = append(fields, offer.Field)
-		}
+func plateSchema(change func(*usersync.Field)) usersync.Schema {
+	f := usersync.Field{Name: "plate", Canonical: plate}
+	if change != nil {
+		change(&f)
 	}
-	require.Len(w.t, fields, len(strings.Fields(chosen)))
-	if len(fields) == 0 {
-		return plan
-	}
-	plan, err = w.svc.Preview(w.t.Context(), w.cfg.ID, wideFile(columns, rows...), usersync.AddFields(fields...))
-	require.NoError(w.t, err)
+	return usersync.Schema{Key: "login", Fields: []usersync.Field{{Name: "login", Required: usersync.Always}, f}}
+}
+
+func previewWith(t *testing.T, s usersync.Schema, file string, users ...usersync.User) *usersync.Plan {
+	t.Helper()
+	store := memory.New(memory.WithKey(s.Key))
+	store.Put(users...)
+	eng, err := usersync.New(store, store.Baselines(), usersync.WithSchema(s))
+	require.NoError(t, err)
+	plan, err := eng.Preview(context.Background(), usersync.DefaultConfig("Staff"), usersync.CSV(strings.NewReader(file)))
+	require.NoError(t, err)
 	return plan
 }
 
-// names are the fields that were added.
-func (w *workshop) names() []string {
-	w.t.Helper()
-	fields, err := w.fields.Fields(w.t.Context())
-	require.NoError(w.t, err)
-	names := []string{}
-	for _, f := range fields {
-		names = append(names, f.Name)
+func withValues(id string, kv ...string) usersync.User {
+	u := usersync.User{ID: id, Active: true}
+	for i := 0; i < len(kv); i += 2 {
+		u.Values.Set(kv[i], kv[i+1])
 	}
-	return names
+	return u
 }
 
-// user shows a user with the fields that these tests add.
-func (w *workshop) user(name string) string {
-	w.t.Helper()
-	found, err := w.store.FindUsers(w.t.Context(), "userName", []string{name})
-	require.NoError(w.t, err)
-	require.Len(w.t, found, 1)
-	line := name
-	for _, field := range []string{"hat", "shoe"} {
-		if v := found[0].Values.Get(field); v != "" {
-			line += " " + field + "=" + v
+// reasonsOf gives the reasons of a plan's rows, in order.
+func reasonsOf(p *usersync.Plan) []string {
+	var out []string
+	for row := range p.Rows() {
+		for _, r := range row.Reasons {
+			out = append(out, string(r.Code)+": "+r.Text())
 		}
 	}
-	return line
+	return out
 }
 
-// N2: the kind that all values of a column have.
-func TestGuessedKinds(t *testing.T) {
-	for _, c := range []struct {
-		values string
-		want   usersync.Field
-	}{
-		{"yes no YES", usersync.Field{Kind: usersync.KindBool}},
-		{"true", usersync.Field{Kind: usersync.KindBool}},
-		{"1 0 1", usersync.Field{Kind: usersync.KindBool}},
-		{"2026-12-31 2026-12-31T00:00:00", usersync.Field{Kind: usersync.KindDate}},
-		{"2026-12-31 31.12.2026", usersync.Field{MaxLength: 255}},
-		{"1 yes", usersync.Field{Kind: usersync.KindBool}},
-		{"1 1 1", usersync.Field{MaxLength: 255}},
-		{"0", usersync.Field{MaxLength: 255}},
-		{"1 0 2", usersync.Field{MaxLength: 255}},
-		{"yes perhaps", usersync.Field{MaxLength: 255}},
-		{"a@b.example", usersync.Field{Kind: usersync.KindEmail}},
-		{"a@b.example b", usersync.Field{MaxLength: 255}},
-		{"+4915112345 +15550100", usersync.Field{Kind: usersync.KindPhone}},
-		{"+4915112345 015112345", usersync.Field{MaxLength: 255}},
-		{"00420", usersync.Field{MaxLength: 255}},
-		{"#N/A yes - #REF!", usersync.Field{MaxLength: 255}},
-		{"#N/A yes #REF!", usersync.Field{Kind: usersync.KindBool}},
-		{strings.Repeat("ä", 255), usersync.Field{MaxLength: 255}},
-		{strings.Repeat("ä", 256), usersync.Field{MaxLength: 1000}},
-		{strings.Repeat("a", 1001), usersync.Field{MaxLength: 4000}},
-		{strings.Repeat("a", 4001), usersync.Field{MaxLength: 32767}},
-	} {
-		w := newWorkshop(t)
-		var rows []string
-		for i, value := range strings.Fields(c.values) {
-			rows = append(rows, fmt.Sprintf("user%d New=%s", i, value))
+// C3: both sides are compared in the product's own form; what it would refuse is compared as it stands.
+func TestCanonicalOfBothSides(t *testing.T) {
+	plan := previewWith(t, plateSchema(nil), "login,plate\nanna,b-ab 123\nbert,B AB 124\ncarl,b ab 125\n",
+		withValues("u1", "login", "anna", "plate", "B AB 123"), withValues("u2", "login", "bert", "plate", "bab-125"),
+		withValues("u3", "login", "carl", "plate", "?"))
+	rows := slices.Collect(plan.Rows())
+	require.Equal(t, usersync.ClassSkipped, rows[0].Class)
+	require.Equal(t, []usersync.FieldChange{{Field: "plate", Old: "bab-125", New: "BAB124", By: "useSource"}}, rows[1].Changes)
+	require.Equal(t, []usersync.FieldChange{{Field: "plate", Old: "?", New: "BAB125", By: "useSource"}}, rows[2].Changes)
+}
+
+// C3: the items of a list are compared in the product's own form, whichever side has them in which.
+func TestCanonicalOfLists(t *testing.T) {
+	list := func(f *usersync.Field) { f.List = &usersync.ListFormat{Separator: ";"} }
+	anna := withValues("u1", "login", "anna")
+	anna.Values.SetList("plate", []string{"B AB 1", "?", "b-cd-2"})
+	bert := withValues("u2", "login", "bert")
+	bert.Values.SetList("plate", []string{"B AB 1"})
+	plan := previewWith(t, plateSchema(list), "login,plate\nanna,b cd 2;bab1\nbert,b-ab 1;BAB1\n", anna, bert)
+	rows := slices.Collect(plan.Rows())
+	require.Equal(t, "BCD2, BAB1", rows[0].Changes[0].New)
+	require.Equal(t, usersync.ClassSkipped, rows[1].Class)
+}
+
+// C6: a unique value is looked up, and told from others, in the product's own form.
+func TestCanonicalIsUnique(t *testing.T) {
+	plan := previewWith(t, plateSchema(func(f *usersync.Field) { f.Unique = usersync.MustBeUnique }),
+		"login,plate\nanna,b ab 1\nbert,b-cd-2\ncarl,BCD2\n", withValues("u9", "login", "zoe", "plate", "BAB1"))
+	require.Equal(t, []string{"not_unique: plate: BAB1 is already used by zoe", "not_unique: plate: BCD2 is already used by carl (row 4)",
+		"not_unique: plate: BCD2 is already used by bert (row 3)"}, reasonsOf(plan))
+}
+
+// C2: a value that the product's own form refuses is an error of the row, and so is one on which it fails.
+func TestCanonicalRefuses(t *testing.T) {
+	plan := previewWith(t, plateSchema(nil), "login,plate\na,x?\nb,x!\nc,panic\nd,nothing\n")
+	require.Equal(t, []string{"bad_plate: plate: x?: write it as B AB 123", "bad_value: plate: is not a plate",
+		"bad_value: plate: could not be read: the product's own form of this field failed",
+		"bad_value: plate: could not be read: the product's own form of this field failed"}, reasonsOf(plan))
+	mark := previewWith(t, plateSchema(nil), "login,plate\ne,mark\n")
+	require.Equal(t, "AB", slices.Collect(mark.Rows())[0].Changes[1].New, "nothing of a value can look like a list")
+}
+
+// Length, characters and pattern are those of the canonical form; samples and defaults are brought into it.
+func TestCanonicalComesFirst(t *testing.T) {
+	s := plateSchema(func(f *usersync.Field) { f.MaxLength, f.Pattern, f.Sample = 4, "[A-Z0-9]+", "b-ab-1" })
+	require.NoError(t, s.Validate())
+	require.Empty(t, reasonsOf(previewWith(t, s, "login,plate\nanna,b - a - b - 1\n")))
+	s.Fields[1].Sample = "?"
+	require.ErrorContains(t, s.Validate(), "write it as B AB 123")
+	for _, kind := range []usersync.Kind{usersync.KindBool, usersync.KindEnum, usersync.KindDate} {
+		s := plateSchema(func(f *usersync.Field) { f.Kind, f.Options = kind, []usersync.EnumValue{{Value: "a"}} })
+		require.ErrorContains(t, s.Validate(), "canonical form", "%s", kind)
+	}
+}
+
+// The same text is brought into its form once, unless it is a secret.
+func TestCanonicalIsRemembered(t *testing.T) {
+	for _, tt := range []struct {
+		secret bool
+		calls  int64
+	}{{false, 1}, {true, 50}} {
+		var calls atomic.Int64
+		s := plateSchema(func(f *usersync.Field) {
+			f.Secret = tt.secret
+			f.Canonical = func(text string) (string, error) { calls.Add(1); return plate(text) }
+		})
+		file := "login,plate\n"
+		for i := range 50 {
+			file += fmt.Sprintf("user%d,b-1\n", i)
 		}
-		offers := w.plan("", "New", rows...).NewFields()
-		require.Len(t, offers, 1, c.values)
-		c.want.Name, c.want.Title = "new", "New"
-		require.Equal(t, c.want, offers[0].Field, "%.40s", c.values)
-		for _, sample := range offers[0].Samples {
-			require.LessOrEqual(t, len([]rune(sample)), 100)
-		}
-		require.Zero(t, w.plan("New", "New", rows...).Counts().Errors-strings.Count(c.values, "#"), "a field as it is offered takes every value")
+		previewWith(t, s, file)
+		require.Equal(t, tt.calls, calls.Load())
 	}
 }
 
-// N2: names are made of letters and digits, free, and short.
-func TestNamesOfNewFields(t *testing.T) {
-	for header, want := range map[string]string{
-		"badge": "badge", "Badge No.": "badgeNo", "BADGE NO": "badgeNo", "ID": "id2", "id": "id2", "ID card": "idCard", "e-mail": "eMail2",
-		"Размер обуви": "размерОбуви", "靴のサイズ": "靴のサイズ", "3rd": "field3rd", "x_y": "xY", "cField1!": "cField12", "a😀b": "aB",
-		strings.Repeat("long ", 20): strings.TrimRight("long"+strings.Repeat("Long", 13), " "), "i\u0307x": "i\u0307x",
-	} {
-		w := newWorkshop(t)
-		src := usersync.CSV(strings.NewReader("userName,email,firstName,lastName," + header + "\nanna,a@b.example,A,B,c"))
-		plan, err := w.svc.Preview(t.Context(), w.cfg.ID, src)
-		require.NoError(t, err)
-		require.Len(t, plan.NewFields(), 1, header)
-		require.Equal(t, want, plan.NewFields()[0].Field.Name, header)
-		src = usersync.CSV(strings.NewReader("userName,email,firstName,lastName," + header + "\nanna,a@b.example,A,B,c"))
-		plan, err = w.svc.Preview(t.Context(), w.cfg.ID, src, usersync.AddFields(plan.NewFields()[0].Field))
-		require.NoError(t, err, "%s can be added as it is offered", header)
-		require.Equal(t, want, plan.Added[0].Name)
+// C2, R4: a cell of a workbook that is shown as a date is one; one that shows a time as well is one at midnight.
+func TestDateCells(t *testing.T) {
+	book := excelize.NewFile()
+	defer func() { require.NoError(t, book.Close()) }()
+	day, err := book.NewStyle(&excelize.Style{NumFmt: 14})
+	require.NoError(t, err)
+	minute, err := book.NewStyle(&excelize.Style{NumFmt: 22})
+	require.NoError(t, err)
+	require.NoError(t, book.SetSheetRow("Sheet1", "A1", &[]any{"login", "since"}))
+	for i, c := range []struct {
+		value float64
+		style int
+	}{{46387, day}, {46387, minute}, {46387.5, minute}} {
+		row := i + 2
+		require.NoError(t, book.SetCellValue("Sheet1", fmt.Sprintf("A%d", row), fmt.Sprintf("user%d", row)))
+		require.NoError(t, book.SetCellValue("Sheet1", fmt.Sprintf("B%d", row), c.value))
+		require.NoError(t, book.SetCellStyle("Sheet1", fmt.Sprintf("B%d", row), fmt.Sprintf("B%d", row), c.style))
 	}
-}
-
-// N2: a name that would take another column of the file too is not free.
-func TestNamesAreNotOtherHeaders(t *testing.T) {
-	w := newWorkshop(t)
-	const rows = "userName,email,firstName,lastName,Shoe Size,shoesize\nanna,a@b.example,A,B,1,2"
-	plan, err := w.svc.Preview(t.Context(), w.cfg.ID, usersync.CSV(strings.NewReader(rows)))
-	require.NoError(t, err)
-	require.Equal(t, "shoeSize2", plan.NewFields()[0].Field.Name)
-	require.Equal(t, "shoesize", plan.NewFields()[1].Field.Name)
-	for n := 1; n <= 2; n++ {
-		var fields []usersync.Field
-		for _, offer := range plan.NewFields()[:n] {
-			fields = append(fields, offer.Field)
-		}
-		_, err = w.svc.Preview(t.Context(), w.cfg.ID, usersync.CSV(strings.NewReader(rows)), usersync.AddFields(fields...))
-		require.NoError(t, err)
-	}
-}
-
-// N1: without a store of fields nothing is offered, nothing can be added, and stored plans say nothing of it.
-func TestWithoutFieldStore(t *testing.T) {
-	b := newBureau(t, "anna")
-	plan, err := b.svc.Preview(t.Context(), b.cfg.ID, wideFile("Shoe", "anna Shoe=38"))
-	require.NoError(t, err)
-	require.Empty(t, plan.NewFields())
-	all, err := usersync.StoredForm(plan, nil)
-	require.NoError(t, err)
-	for _, member := range []string{`"fields"`, `"added"`, `"newFields"`} {
-		require.NotContains(t, string(all[0]), member)
-	}
-	_, err = b.svc.Preview(t.Context(), b.cfg.ID, wideFile("Shoe", "anna Shoe=38"), usersync.AddFields(usersync.Field{Name: "shoe"}))
-	require.ErrorIs(t, err, usersync.ErrInvalid)
-	schema, err := b.svc.CurrentSchema(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, b.svc.Schema(), schema)
-}
-
-// N5: a preview adds nothing; the run adds the fields before it writes, and its record, its workbook and the next
-// preview, of whatever process, have them.
-func TestRunAddsFields(t *testing.T) {
-	w := newWorkshop(t, "anna", "bert")
-	other := w.adding()
-	plan := w.plan("Shoe", "Shoe Note", "anna Shoe=38", "carl Shoe=44 Note=x")
-	require.Empty(t, w.names())
-	w.spy.before = func(int, []usersync.Change) { require.Equal(t, []string{"shoe"}, w.names()) }
-	run := w.apply(plan)
-	require.Equal(t, []string{"shoe"}, w.names())
-	require.Equal(t, "anna shoe=38", w.user("anna"))
-	require.Equal(t, "carl shoe=44", w.user("carl"))
-
-	want := []usersync.Field{{Name: "shoe", Title: "Shoe", MaxLength: 255}}
-	require.Equal(t, want, run.Added)
-	rec, err := other.RunRecord(t.Context(), run.ID)
-	require.NoError(t, err)
-	require.Equal(t, want, rec.Added)
-	again, err := other.Run(t.Context(), run.ID)
-	require.NoError(t, err)
-	require.Equal(t, want, again.Added)
-	require.Contains(t, w.summary(run.ID), "shoe (Shoe)")
-
-	next, err := other.Preview(t.Context(), w.cfg.ID, wideFile("Shoe", "anna Shoe=39"))
-	require.NoError(t, err)
-	require.Empty(t, next.NewFields())
-	require.Equal(t, 1, next.Counts().Updated)
-}
-
-// summary is the text of the first sheet of a run's workbook.
-func (w *workshop) summary(runID string) string {
-	w.t.Helper()
 	var file bytes.Buffer
-	require.NoError(w.t, w.svc.WriteResults(w.t.Context(), runID, &file))
-	book, err := excelize.OpenReader(&file)
-	require.NoError(w.t, err)
-	rows, err := book.GetRows(book.GetSheetName(0))
-	require.NoError(w.t, err)
-	return fmt.Sprint(rows)
+	require.NoError(t, book.Write(&file))
+	s := usersync.Schema{Key: "login", Fields: []usersync.Field{{Name: "login", Required: usersync.Always}, {Name: "since", Kind: usersync.KindDate}}}
+	rows := slices.Collect(previewOf(t, s, inXLSX(file.Bytes())).Rows())
+	require.Equal(t, "2026-12-31", rows[0].Changes[1].New)
+	require.Equal(t, "2026-12-31", rows[1].Changes[1].New)
+	require.Equal(t, usersync.CodeBadDate, rows[2].Reasons[0].Code)
 }
 
-// N6: configurations, the template and screens have what was added.
-func TestCurrentSchema(t *testing.T) {
-	w := newWorkshop(t, "anna")
-	cfg := w.cfg
-	cfg.Rules = map[string]usersync.Rule{"shoe": {Strategy: usersync.AskAtRuntime}}
-	_, err := w.svc.EditConfig(t.Context(), cfg)
-	require.ErrorContains(t, err, `there is no field "shoe"`)
-	w.apply(w.plan("Shoe", "Shoe", "anna Shoe=38"))
-
-	w.cfg, err = w.svc.EditConfig(t.Context(), cfg)
+// B3, B9: the day after the last one the same file deactivates, and from then on changes nothing; the day is
+// that of UTC.
+func TestLastDayPasses(t *testing.T) {
+	s := usersync.Schema{Key: "login", Status: "active", LastDay: "until", Fields: []usersync.Field{{Name: "login", Required: usersync.Always},
+		{Name: "active", Kind: usersync.KindBool}, {Name: "until", Kind: usersync.KindDate}}}
+	store := memory.New(memory.WithKey("login"))
+	now := time.Date(2030, 1, 1, 1, 0, 0, 0, time.FixedZone("", 2*60*60)) // in UTC still 2029
+	eng, err := usersync.New(store, store.Baselines(), usersync.WithSchema(s), usersync.WithClock(func() time.Time { return now }))
 	require.NoError(t, err)
-	plan := w.plan("", "Shoe", "anna Shoe=39")
-	require.Equal(t, 1, plan.Counts().Conflicts)
-	_, err = w.svc.Decide(t.Context(), plan.ID, usersync.Decision{Field: "shoe", Choice: usersync.TakeFile, Remember: true})
-	require.NoError(t, err)
-	w.apply(plan)
-	saved, err := w.svc.Config(t.Context(), w.cfg.ID)
-	require.NoError(t, err)
-	require.Equal(t, usersync.UseSource, saved.Rules["shoe"].Strategy)
-
-	schema, err := w.svc.CurrentSchema(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, "shoe", schema.Fields[len(schema.Fields)-1].Name)
-	require.Len(t, w.svc.Schema().Fields, len(schema.Fields)-1)
-	var template bytes.Buffer
-	require.NoError(t, schema.WriteTemplate(&template))
-	book, err := excelize.OpenReader(&template)
-	require.NoError(t, err)
-	rows, err := book.GetRows("Users")
-	require.NoError(t, err)
-	require.Equal(t, "Shoe", rows[0][len(rows[0])-1])
-}
-
-// N7: a plan that was stored before a field was added can be shown, decided and applied, and its run can be
-// taken back, as can one of before.
-func TestPlansAcrossAddingAField(t *testing.T) {
-	w := newWorkshop(t, "anna title=Old shoe=37", "bert")
-	early := w.apply(w.plan("", "Hat", "anna Hat=L", "bert", "dora"))
-	before := w.plan("", "title", "anna title=New", "bert title=New", "dora", "emil email=nonsense")
-	both := w.plan("Hat", "Shoe Hat", "anna Shoe=38 Hat=L", "bert Hat=M", "dora")
-	w.cfg.ID = w.another()
-	w.apply(w.plan("Shoe", "Shoe", "anna Shoe=39"))
-
-	_, err := w.svc.Decide(t.Context(), before.ID, usersync.Decision{Choice: usersync.TakeFile})
-	require.NoError(t, err)
-	page, err := w.svc.Rows(t.Context(), before.ID, usersync.RowQuery{})
-	require.NoError(t, err)
-	require.Equal(t, "title", page.Rows[0].Changes[0].Field)
-	_, err = w.svc.Apply(t.Context(), before.ID)
-	require.ErrorIs(t, err, usersync.ErrPlanStale, "anna was edited")
-	w.apply(before, usersync.SkipStale())
-	var corrections bytes.Buffer
-	require.NoError(t, w.svc.WriteCorrections(t.Context(), before.ID, &corrections, usersync.FormatCSV))
-	require.Contains(t, corrections.String(), "nonsense")
-
-	page, err = w.svc.Rows(t.Context(), both.ID, usersync.RowQuery{})
-	require.NoError(t, err)
-	require.Equal(t, "hat", page.Rows[0].Changes[0].Field, "shoe is not of this plan")
-	_, err = w.svc.Apply(t.Context(), both.ID, usersync.SkipStale())
-	require.ErrorIs(t, err, usersync.ErrPlanStale, "another run has succeeded")
-	undo, err := w.svc.Undo(t.Context(), early.ID)
-	require.NoError(t, err)
-	require.Equal(t, 1, undo.Counts().Deactivations)
-	w.apply(undo, usersync.ConfirmDeactivations(1))
-}
-
-// another makes a further configuration.
-func (w *workshop) another() string {
-	w.t.Helper()
-	cfg := usersync.DefaultConfig("Others")
-	cfg.ID = ""
-	cfg, err := w.svc.CreateConfig(w.t.Context(), cfg)
-	require.NoError(w.t, err)
-	return cfg.ID
-}
-
-// N7: fields that two plans have added in the other order stand at other places, which matters to neither, nor to
-// what takes them back.
-func TestFieldsAtOtherPlaces(t *testing.T) {
-	w := newWorkshop(t, "anna", "bert")
-	first := w.plan("Hat", "Hat", "anna Hat=L")
-	w.cfg.ID = w.another()
-	second := w.plan("Shoe", "Shoe", "bert Shoe=42")
-	shoes := w.apply(second)
-	hats := w.apply(first)
-	require.Equal(t, []string{"shoe", "hat"}, w.names())
-	require.Equal(t, "anna hat=L", w.user("anna"))
-
-	for _, run := range []*usersync.Run{hats, shoes} {
-		undo, err := w.svc.Undo(t.Context(), run.ID)
+	cfg := usersync.DefaultConfig("Staff")
+	cfg.InactiveUsers = usersync.Activate
+	upload := func() usersync.Counts {
+		plan, err := eng.Preview(t.Context(), cfg, usersync.CSV(strings.NewReader("login,active,until\nanna,true,2029-12-31\n")))
 		require.NoError(t, err)
-		require.Equal(t, []string{"shoe", "hat"}, w.names())
-		require.Equal(t, usersync.CodeFieldsStay, undo.Notes[0].Code)
-		require.Contains(t, undo.Notes[0].Text(), run.Added[0].Name)
-		require.Empty(t, undo.Added)
-		w.apply(undo)
-	}
-	require.Equal(t, "anna", w.user("anna"))
-	require.Equal(t, "bert", w.user("bert"))
-	require.Equal(t, []string{"shoe", "hat"}, w.names(), "N8: they stay")
-	_, err := w.svc.Undo(t.Context(), hats.ID, usersync.AddFields(usersync.Field{Name: "coat"}))
-	require.ErrorIs(t, err, usersync.ErrInvalid)
-}
-
-// N7: where fields are gone, or are others by now, what has them is refused before anything is written, and can
-// still be looked at.
-func TestFieldsThatAreGone(t *testing.T) {
-	w := newWorkshop(t, "anna")
-	run := w.apply(w.plan("Hat", "Hat", "anna Hat=L"))
-	plan := w.plan("", "Hat", "anna Hat=M")
-	for _, now := range [][]usersync.Field{nil, {{Name: "hat", Kind: usersync.KindEmail}}} {
-		w.fields = memory.NewFields()
-		require.NoError(t, w.fields.AddFields(t.Context(), now))
-		w.svc = w.adding()
-		var stale *usersync.StaleError
-		_, err := w.svc.Apply(t.Context(), plan.ID)
-		require.ErrorAs(t, err, &stale)
-		require.Equal(t, []string{"hat"}, stale.Fields)
-		_, err = w.svc.Undo(t.Context(), run.ID)
-		require.ErrorAs(t, err, &stale)
-		require.Equal(t, "anna hat=L", w.user("anna"))
-		page, err := w.svc.Rows(t.Context(), run.ID, usersync.RowQuery{})
+		_, err = eng.Apply(t.Context(), plan)
 		require.NoError(t, err)
-		require.Equal(t, "L", page.Rows[0].Changes[0].New)
+		return plan.Counts()
 	}
-	without := w.service()
-	_, err := without.Apply(t.Context(), plan.ID)
-	require.ErrorIs(t, err, usersync.ErrInvalid)
-	_, err = without.Undo(t.Context(), run.ID)
-	require.ErrorIs(t, err, usersync.ErrInvalid)
-	require.NoError(t, without.WriteResults(t.Context(), run.ID, &bytes.Buffer{}))
-}
-
-// N3: what a store of fields answers is checked like any schema.
-func TestFieldsThatDoNotFit(t *testing.T) {
-	for _, f := range []usersync.Field{{Name: "email"}, {Name: "boss", Kind: usersync.KindUser}, {Name: "coat", Title: "First name", Aliases: []string{"lastname"}}} {
-		w := newWorkshop(t, "anna")
-		require.NoError(t, w.fields.AddFields(t.Context(), []usersync.Field{f}))
-		_, err := w.svc.Preview(t.Context(), w.cfg.ID, officeFile("anna"))
-		require.ErrorIs(t, err, usersync.ErrInvalid, f.Name)
-		_, err = w.svc.CurrentSchema(t.Context())
-		require.ErrorIs(t, err, usersync.ErrInvalid, f.Name)
+	first := upload()
+	require.Equal(t, 1, first.New)
+	require.Equal(t, 1, first.SeatsNeeded)
+	require.Equal(t, 1, upload().Unchanged)
+	now = now.Add(time.Hour)
+	next := upload()
+	require.Equal(t, 1, next.Deactivations)
+	require.Equal(t, -1, next.SeatsNeeded)
+	require.False(t, store.Users()[0].Active)
+	for range 2 {
+		require.Equal(t, 1, upload().Unchanged)
+		now = now.Add(24 * time.Hour)
 	}
-	check := usersync.Field{Name: "coat", Check: func(string) error { return nil }}
-	w := newWorkshop(t, "anna")
-	_, err := w.svc.Preview(t.Context(), w.cfg.ID, wideFile("coat", "anna coat=1"), usersync.AddFields(check))
-	require.ErrorContains(t, err, "has no function")
-	long := usersync.Field{Name: "coat", Help: strings.Repeat("x", 40_000)}
-	_, err = w.svc.Preview(t.Context(), w.cfg.ID, wideFile("coat", "anna coat=1"), usersync.AddFields(long))
-	require.ErrorContains(t, err, "longer than")
 }
 
-// N7: another run takes the name between the check and the first write.
-func TestFieldTakenAtTheLastMoment(t *testing.T) {
-	w := newWorkshop(t, "anna")
-	plan := w.plan("Hat", "Hat", "anna Hat=L")
-	late := w.service(usersync.WithFieldStore(lateFields{w.fields}))
-	var stale *usersync.StaleError
-	_, err := late.Apply(t.Context(), plan.ID)
-	require.ErrorAs(t, err, &stale)
-	require.Equal(t, []string{"hat"}, stale.Fields)
-	require.Equal(t, "anna", w.user("anna"))
-	_, err = late.RunRecord(t.Context(), plan.ID)
-	require.ErrorIs(t, err, usersync.ErrNotFound, "the plan was not applied")
+// B3, K1: the rule of the field decides which date counts, as long as the row gives one. Nobody can be asked.
+func TestLastDayRules(t *testing.T) {
+	s := usersync.Schema{Key: "login", LastDay: "until", Fields: []usersync.Field{{Name: "login", Required: usersync.Always},
+		{Name: "until", Kind: usersync.KindDate}}}
+	const past, future = "2020-01-01", "2090-01-01"
+	for _, tt := range []struct {
+		rule         usersync.Rule
+		stored, cell string
+		inactive     bool
+		op           usersync.Op
+	}{
+		{usersync.Rule{Strategy: usersync.UseSource}, future, past, false, usersync.OpDeactivate},
+		{usersync.Rule{Strategy: usersync.UseSource}, past, future, true, usersync.OpActivate},
+		{usersync.Rule{Strategy: usersync.UseSource}, past, "", false, ""},
+		{usersync.Rule{Strategy: usersync.UseSource}, past, "", true, ""},
+		{usersync.Rule{Strategy: usersync.UseSource}, past, "-", true, usersync.OpActivate},
+		{usersync.Rule{Strategy: usersync.UseSource}, past, "-", false, usersync.OpUpdate},
+		{usersync.Rule{Strategy: usersync.UseSource}, "31.12.2020", "", true, usersync.OpActivate},
+		{usersync.Rule{Strategy: usersync.KeepDestination}, future, past, false, ""},
+		{usersync.Rule{Strategy: usersync.KeepDestination}, "", past, false, ""},
+		{usersync.Rule{Strategy: usersync.KeepDestination}, past, future, false, usersync.OpDeactivate},
+		{usersync.Rule{Strategy: usersync.KeepDestination}, past, future, true, ""},
+		{usersync.Rule{Strategy: usersync.UpdateIfEmpty}, "", past, false, usersync.OpDeactivate},
+		{usersync.Rule{Strategy: usersync.UpdateIfEmpty}, future, past, false, ""},
+		{usersync.Rule{Strategy: usersync.ForceValue, Value: past}, future, future, false, usersync.OpDeactivate},
+		{usersync.Rule{Strategy: usersync.ForceValue, Value: past}, past, "", false, usersync.OpDeactivate},
+		{usersync.Rule{Strategy: usersync.ForceValue, Value: future}, past, past, true, usersync.OpActivate},
+	} {
+		name := fmt.Sprintf("%s, %q in the system, %q in the file, inactive %v", tt.rule.Strategy, tt.stored, tt.cell, tt.inactive)
+		t.Run(name, func(t *testing.T) {
+			store := memory.New(memory.WithKey("login"))
+			u := withValues("u1", "login", "anna", "until", tt.stored)
+			u.Active = !tt.inactive
+			store.Put(u)
+			eng, err := usersync.New(store, store.Baselines(), usersync.WithSchema(s))
+			require.NoError(t, err)
+			cfg := usersync.DefaultConfig("Staff")
+			cfg.InactiveUsers, cfg.ClearMarker = usersync.Activate, "-"
+			cfg.Rules = map[string]usersync.Rule{"until": tt.rule}
+			plan, err := eng.Preview(t.Context(), cfg, usersync.CSV(strings.NewReader("login,until\nanna,"+tt.cell+"\n")))
+			require.NoError(t, err)
+			require.Equal(t, tt.op, slices.Collect(plan.Rows())[0].Op)
+		})
+	}
+	ask := usersync.DefaultConfig("Staff")
+	ask.DefaultRule = usersync.AskAtRuntime
+	require.ErrorContains(t, ask.Validate(s), "rules.until: the last day decides the status and cannot be asked about")
+	ask.Rules = map[string]usersync.Rule{"until": {Strategy: usersync.UpdateIfEmpty}}
+	require.NoError(t, ask.Validate(s))
 }
 
-// lateFields is a store to which another adds the field just before.
-type lateFields struct{ usersync.FieldStore }
-
-func (s lateFields) AddFields(ctx context.Context, fields []usersync.Field) error {
-	err := s.FieldStore.AddFields(ctx, []usersync.Field{{Name: fields[0].Name, Kind: usersync.KindBool}})
-	return errors.Join(err, s.FieldStore.AddFields(ctx, fields))
+// What contradicts itself in a schema is reported, all at once.
+func TestSchemaContradictions(t *testing.T) {
+	s := usersync.Schema{Key: "login", LastDay: "since", Fields: []usersync.Field{
+		{Name: "login", Ignored: usersync.IgnoredForExisting},
+		{Name: "since"},
+		{Name: "password", Required: usersync.ForNewUsers, Ignored: usersync.IgnoredForNew},
+		{Name: "email", Required: usersync.Always, Ignored: usersync.IgnoredForNew},
+		{Name: "old", Match: "login", Ignored: usersync.IgnoredForNew},
+		{Name: "word", Ignored: "always"},
+	}}
+	var invalid *usersync.InvalidError
+	require.ErrorAs(t, s.Validate(), &invalid)
+	var paths []string
+	for _, p := range invalid.Problems {
+		paths = append(paths, p.Path)
+	}
+	require.Equal(t, []string{"lastDay", "fields.login.ignored", "fields.password.ignored", "fields.email.ignored",
+		"fields.old.ignored", "fields.word.ignored"}, paths)
+	fine := usersync.Schema{Key: "login", Fields: []usersync.Field{{Name: "login"},
+		{Name: "password", Secret: true, Required: usersync.ForNewUsers, Ignored: usersync.IgnoredForExisting}}}
+	require.NoError(t, fine.Validate())
 }
 
-// A5, N5: whatever call fails, in whatever way, the fields are there before any user has a value, and once the run
-// has come to its end they are there once, and everybody has what the file says.
-func TestAddFieldsFaults(t *testing.T) {
-	struck := map[string]int{}
-	usersynctest.EachFault(t, func(t *testing.T, f *usersynctest.Faults) {
-		w := newWorkshop(t, "anna", "bert", "carl")
-		w.state = memory.NewState(w.now) // with other configurations
-		w.svc = w.adding()
-		require.NoError(t, w.state.SaveConfig(t.Context(), w.cfg, 0))
-		plan := w.plan("Hat Shoe", "Hat Shoe", "anna Hat=L Shoe=38", "bert Shoe=42", "dora Hat=S")
-		w.spy.before = func(int, []usersync.Change) { require.Equal(t, []string{"hat", "shoe"}, w.names()) }
-		faulty, err := usersync.NewService(f.Users(w.spy), f.Stores(w.state.Stores()), usersync.WithSchema(badges()),
-			usersync.WithClock(w.now), usersync.WithBatchSize(2), usersync.WithFieldStore(f.Fields(w.fields)))
+// R3: a configuration takes the kinds of file that it names, by their content.
+func TestFormats(t *testing.T) {
+	xlsx := template(t, usersync.DefaultSchema())
+	csv := []byte(fourRows)
+	for _, tt := range []struct {
+		formats []usersync.Format
+		file    []byte
+		says    string
+	}{
+		{nil, xlsx, ""},
+		{nil, csv, ""},
+		{[]usersync.Format{usersync.FormatXLSX}, xlsx, ""},
+		{[]usersync.Format{usersync.FormatXLSX, usersync.FormatCSV}, csv, ""},
+		{[]usersync.Format{usersync.FormatXLSX}, csv, "this is a CSV file (.csv): save it as an Excel workbook (.xlsx)"},
+		{[]usersync.Format{usersync.FormatCSV}, xlsx, "this is an Excel workbook (.xlsx): save it as a CSV file (.csv)"},
+	} {
+		eng, err := usersync.New(memory.New(), memory.NewBaselines())
 		require.NoError(t, err)
-		run, err := faulty.Apply(f.Context(t.Context()), plan.ID)
-		if f.Struck() == "FieldStore.AddFields" && err != nil {
-			require.Nil(t, run, "nothing was written: the plan can be applied again")
+		cfg := usersync.DefaultConfig("Staff")
+		cfg.Formats = tt.formats
+		path := filepath.Join(t.TempDir(), "users.xlsx") // the name says nothing
+		require.NoError(t, os.WriteFile(path, tt.file, 0o600))
+		_, err = eng.Preview(t.Context(), cfg, usersync.File(path))
+		if tt.says == "" {
+			require.NoError(t, err)
+			continue
 		}
-		for try := 0; err != nil; try++ {
-			require.Less(t, try, 3, "%v", err)
-			require.True(t, errors.Is(err, usersynctest.ErrInjected) || errors.Is(err, context.Canceled), "%v", err)
-			w.ahead += time.Hour // whatever lease was left has run out; the plan has not
-			if run == nil {
-				run, err = w.svc.Apply(t.Context(), plan.ID)
-				continue
-			}
-			run, err = w.svc.Resume(t.Context(), run.ID)
+		var refused *usersync.FileError
+		require.ErrorAs(t, err, &refused)
+		require.Equal(t, "format_unexpected", refused.Code)
+		require.Contains(t, err.Error(), tt.says)
+	}
+	cfg := usersync.DefaultConfig("Staff")
+	cfg.Formats = []usersync.Format{"csv", "ods"}
+	require.ErrorContains(t, cfg.Validate(usersync.DefaultSchema()), `formats.1: "ods" is not known`)
+}
+
+// R2: a file with too many rows is counted to its end and refused with both numbers; no row is checked for it.
+func TestTooManyRows(t *testing.T) {
+	var file strings.Builder
+	file.WriteString("userName,email,firstName,lastName\n")
+	for i := range 2345 {
+		fmt.Fprintf(&file, "u%d,u%d@example.com,U,%d\n\n,,,\n", i, i, i)
+	}
+	cfg := usersync.DefaultConfig("Staff")
+	cfg.Limits.Rows = 2000
+	store := memory.New()
+	counted := &countingReader{UserReader: store}
+	p, err := usersync.NewPreviewer(counted, store.Baselines(), usersync.WithBatchSize(500))
+	require.NoError(t, err)
+	_, err = p.Preview(t.Context(), cfg, usersync.CSV(strings.NewReader(file.String())))
+	var refused *usersync.FileError
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, "limit_rows", refused.Code)
+	require.EqualValues(t, 2000, refused.Limit)
+	require.EqualValues(t, 2345, refused.Count)
+	require.ErrorContains(t, err, "the file has 2,345 rows of users, and at most 2,000 are allowed")
+	require.LessOrEqual(t, counted.values, 2*2000, "by user name and by email")
+
+	file.WriteString("\"never closed")
+	_, err = p.Preview(t.Context(), cfg, usersync.CSV(strings.NewReader(file.String())))
+	require.ErrorAs(t, err, &refused)
+	require.NotEqual(t, "limit_rows", refused.Code, "a damaged file is damaged") // R1
+}
+
+// countingReader counts the values that are looked up.
+type countingReader struct {
+	usersync.UserReader
+	values int
+}
+
+// FindUsers counts and looks up.
+func (r *countingReader) FindUsers(ctx context.Context, field string, values []string) ([]usersync.User, error) {
+	r.values += len(values)
+	return r.UserReader.FindUsers(ctx, field, values)
+}
+
+// P1: the template says what is allowed, and reading it back gives the schema.
+func TestTemplateExplainsFields(t *testing.T) {
+	s := usersync.Schema{Key: "login", Status: "status", LastDay: "until", Fields: []usersync.Field{
+		{Name: "login", Required: usersync.Always, Sample: "jane.doe", MinLength: 1, MaxLength: 50,
+			Characters: &usersync.Characters{Only: []usersync.CharSet{usersync.Latin, usersync.Digits}, Also: `/\_.-@`}},
+		{Name: "password", Secret: true, Required: usersync.ForNewUsers, Ignored: usersync.IgnoredForExisting,
+			Characters: &usersync.Characters{Need: []usersync.CharSet{usersync.Digits, usersync.Latin}, Not: []usersync.CharSet{usersync.Spaces}}},
+		{Name: "status", Kind: usersync.KindBool, Ignored: usersync.IgnoredForNew},
+		{Name: "until", Kind: usersync.KindDate, Sample: "2026-12-31"},
+		{Name: "groups", List: &usersync.ListFormat{Separator: ",", None: "none"}},
+		{Name: "tags", List: &usersync.ListFormat{Separator: ";"}},
+	}}
+	want := []string{
+		"Required.\nText; only Latin letters, digits and / \\ _ . - @.\nCharacters: 1 to 50.",
+		"Required for new users.\nNot taken for existing users.\nText; no spaces; at least one digit and one Latin letter.",
+		"Optional.\nNot taken for new users.\nOne of two words.\nAllowed: true, false.",
+		"Optional.\nDate of the form year-month-day, such as 2026-12-31.",
+		"Optional.\nText; several are separated by a comma; none for none at all.",
+		"Optional.\nText; several are separated by a semicolon.",
+	}
+	file := template(t, s)
+	notes, err := opened(t, file).GetComments("Users")
+	require.NoError(t, err)
+	require.Len(t, notes, len(want))
+	guide, err := opened(t, file).GetRows("Fields")
+	require.NoError(t, err)
+	for i, f := range s.Fields {
+		text := notes[i].Text
+		for _, run := range notes[i].Paragraph {
+			text += run.Text
 		}
-		struck[f.Struck()]++
-		require.Equal(t, usersync.RunSucceeded, run.Status())
-		require.Equal(t, []string{"hat", "shoe"}, w.names())
-		require.Len(t, run.Added, 2)
-		require.Equal(t, "anna hat=L shoe=38", w.user("anna"))
-		require.Equal(t, "bert shoe=42", w.user("bert"))
-		require.Equal(t, "dora hat=S", w.user("dora"))
-	})
-	require.GreaterOrEqual(t, struck["FieldStore.AddFields"], len(usersynctest.AllFaults()))
-	require.GreaterOrEqual(t, struck["FieldStore.Fields"], len(usersynctest.AllFaults()))
+		require.Contains(t, text, want[i], f.Name)
+	}
+	require.Equal(t, "Text; only Latin letters, digits and / \\ _ . - @", guide[4][2])
+	require.Equal(t, "Required for new users. Not taken for existing users", guide[5][1])
+	plan := previewOf(t, s, inXLSX(file))
+	for i, f := range s.Fields {
+		require.Equal(t, f.Name, plan.Source.Columns[i].Field)
+	}
+	require.Equal(t, []string{"sample_row: this is the template's sample row: delete it", "required: password (B2): is required and is blank"}, reasonsOf(plan))
 }

@@ -210,6 +210,9 @@ func (g *golden) rows(p *usersync.Plan) {
 	for _, m := range p.Missing() {
 		fmt.Fprintf(&g.out, "missing  %s %q in %d rows, first row %d, created: %t\n", m.Set, m.Name, m.Rows, m.First, m.Create)
 	}
+	for _, a := range p.Assigned() {
+		fmt.Fprintf(&g.out, "assigned %d %s by %s: %d rows\n", a.Assignment, a.Field, a.Rule, a.Rows)
+	}
 	for _, block := range p.Blocks() {
 		fmt.Fprintf(&g.out, "blocked  %s\n", strings.TrimPrefix(block.Error(), "usersync: "))
 	}
@@ -247,6 +250,9 @@ func showRow(row usersync.Row) string {
 
 func showChange(c usersync.FieldChange) string {
 	out := fmt.Sprintf("%s: %s → %s  (%s", c.Field, showText(c.Old), showText(c.New), c.By)
+	if c.Rule != "" {
+		out += ", rule " + c.Rule
+	}
 	switch {
 	case c.Open:
 		out += ", to decide"

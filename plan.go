@@ -89,12 +89,13 @@ type more struct {
 	op       Op
 	version  string // of the user, as versionOf gives it
 	settings []setting
-	own      []Reason // that the row itself gives
-	cross    []Reason // that other rows and users give; they come and go with decisions
-	verdict  []Reason // that the class gives
-	wants    []want   // what the row names of the plan's things
-	cells    []string // of the file, for the correction file
-	pools    string   // what the pool field has now, of an existing user where the license has pools
+	assigned *assigned // what assignment rules did, nil for nothing
+	own      []Reason  // that the row itself gives
+	cross    []Reason  // that other rows and users give; they come and go with decisions
+	verdict  []Reason  // that the class gives
+	wants    []want    // what the row names of the plan's things
+	cells    []string  // of the file, for the correction file
+	pools    string    // what the pool field has now, of an existing user where the license has pools
 }
 
 func (e *entry) has(f flags) bool { return e.flags&f != 0 }
@@ -175,6 +176,9 @@ type FieldChange struct {
 	Old   string  `json:"old"`
 	New   string  `json:"new"`
 	By    Decider `json:"by"`
+	// Rule names the assignment rules that added to the field, joined by ", "; "" for none. By says who decided
+	// about the rest, ByAssignment for nobody else.
+	Rule string `json:"rule,omitempty"`
 	// Open changes wait for a decision; Kept ones were decided for the value that the system has.
 	Open bool `json:"open,omitempty"`
 	Kept bool `json:"kept,omitempty"`
@@ -355,7 +359,7 @@ func (p *Plan) changes(m *more) []FieldChange {
 	for i := range m.settings {
 		s := &m.settings[i]
 		out[i] = FieldChange{Field: p.schema.fields[s.field].Name, Old: showValue(s.old), New: showValue(s.new),
-			By: s.by, Open: s.choice == undecided, Kept: s.choice == keepCurrent}
+			By: s.by, Rule: p.cfg.ruleNames(m.rulesOf(s.field)), Open: s.choice == undecided, Kept: s.choice == keepCurrent}
 		if p.schema.fields[s.field].Secret {
 			out[i].Old, out[i].New = masked(s.old), masked(s.new)
 		}

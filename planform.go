@@ -98,6 +98,24 @@ type moreForm struct {
 	Cells    []string      `json:"c,omitempty"`
 	Pools    string        `json:"p,omitempty"`
 	Wants    []want        `json:"w,omitempty"`
+	Assigned *assignedForm `json:"g,omitempty"`
+}
+
+// assignedForm is the stored form of assigned.
+type assignedForm struct {
+	Added []additionForm `json:"a,omitempty"`
+	Base  []settingForm  `json:"b,omitempty"`
+	Known []knownForm    `json:"k,omitempty"`
+}
+
+type additionForm struct {
+	Field int32   `json:"f"`
+	Rules []int32 `json:"r"`
+}
+
+type knownForm struct {
+	Field int32  `json:"f"`
+	Raw   string `json:"o"`
 }
 
 // settingForm is the stored form of a setting.
@@ -233,8 +251,26 @@ func (p *Plan) entryForm(at int32, seal *sealer) (entryForm, error) {
 	}
 	m := e.more
 	form.More = &moreForm{Op: m.op, Version: m.version, Own: m.own, Cross: m.cross, Verdict: m.verdict,
-		Cells: p.openCells(m.cells), Pools: m.pools, Wants: m.wants}
+		Cells: p.openCells(m.cells), Pools: m.pools, Wants: m.wants, Assigned: m.assigned.form()}
 	return form, p.storeSettings(at, form.More, seal)
+}
+
+// form is the stored form, nil for nil. Neither what rules ask about nor what they add to is secret.
+func (a *assigned) form() *assignedForm {
+	if a == nil {
+		return nil
+	}
+	out := &assignedForm{}
+	for _, to := range a.added {
+		out.Added = append(out.Added, additionForm{to.field, to.rules})
+	}
+	for _, s := range a.base {
+		out.Base = append(out.Base, settingForm{Field: s.field, By: s.by, Old: s.old, New: s.new})
+	}
+	for _, v := range a.known {
+		out.Known = append(out.Known, knownForm{v.field, v.raw})
+	}
+	return out
 }
 
 // linksOf are whom the entry's user refers to now, nil for nobody.

@@ -98,7 +98,7 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 	if _, known := s.byName[h.PoolField]; h.PoolField != "" && !known {
 		return nil, fmt.Errorf("%w: stored plan %s names pools by the field %q, which there is not", ErrInvalid, h.ID, h.PoolField)
 	}
-	p := &Plan{ID: h.ID, Config: h.Config.clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
+	p := &Plan{ID: h.ID, Config: h.Config.Clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
 		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, rows: h.Rows,
 		extension: extension{schema: s, extra: h.Fields, added: h.Added}, offers: h.Offers,
 		pools: h.Pools, poolField: h.PoolField, remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
@@ -205,6 +205,10 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 		return nil, fmt.Errorf("%w: row %d of the stored plan has the operation %q", ErrInvalid, at, f.Op)
 	}
 	m := &more{op: f.Op, version: f.Version, own: f.Own, cross: f.Cross, verdict: f.Verdict, cells: f.Cells, pools: f.Pools, wants: f.Wants}
+	var err error
+	if m.assigned, err = l.assigned(at, f.Assigned); err != nil {
+		return nil, err
+	}
 	for i := range f.Settings {
 		set := &f.Settings[i]
 		if set.Field < 0 || int(set.Field) >= len(l.plan.schema.fields) || set.Choice > keepCurrent {
@@ -212,7 +216,6 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 		}
 		s := setting{field: set.Field, choice: set.Choice, by: set.By, old: set.Old, new: set.New}
 		if l.plan.schema.fields[set.Field].Secret && !l.shown && set.Sealed != nil {
-			var err error
 			if s.new, err = l.seal.open(l.plan.ID, at, set); err != nil {
 				return nil, err
 			}
@@ -220,6 +223,32 @@ func (l *loader) more(at int32, f *moreForm) (*more, error) {
 		m.settings = append(m.settings, s)
 	}
 	return m, nil
+}
+
+// assigned reads what assignment rules did, nil for nothing.
+func (l *loader) assigned(at int32, f *assignedForm) (*assigned, error) {
+	if f == nil {
+		return nil, nil
+	}
+	out, rules, outside := &assigned{}, l.plan.cfg.countRules(), false
+	field := func(i int32) int32 {
+		outside = outside || i < 0 || int(i) >= len(l.plan.schema.fields)
+		return i
+	}
+	for _, to := range f.Added {
+		outside = outside || slices.ContainsFunc(to.Rules, func(at int32) bool { return at < 0 || int(at) >= rules })
+		out.added = append(out.added, addition{field(to.Field), to.Rules})
+	}
+	for _, s := range f.Base {
+		out.base = append(out.base, setting{field: field(s.Field), by: s.By, old: s.Old, new: s.New})
+	}
+	for _, v := range f.Known {
+		out.known = append(out.known, knownValue{field(v.Field), v.Raw})
+	}
+	if outside {
+		return nil, fmt.Errorf("%w: row %d of the stored plan has an assignment that there is not", ErrInvalid, at)
+	}
+	return out, nil
 }
 
 // tail reads a part of the tail.

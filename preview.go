@@ -45,7 +45,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	for _, opt := range opts {
 		opt.preview(&o)
 	}
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	ext, err := p.extend(ctx, o.fields)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
 		Added: slices.Clone(ext.fresh()), BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
@@ -181,7 +181,7 @@ func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	}
 	j.check = newChecker(j.schema, &j.cfg, cols, rules)
 	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
-		today: j.plan.Created.UTC().Format(time.DateOnly)}
+		today: j.plan.Created.UTC().Format(time.DateOnly), assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
 	if j.fieldStore != nil {
 		j.check.newcomers = newNewcomers(cols)

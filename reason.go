@@ -60,7 +60,7 @@ const (
 	CodeBadValue    Code = "bad_value"    // value, message: a check of the product's own
 	CodeCannotClear Code = "cannot_clear" // the marker that clears, on a field that must have a value
 	CodeSampleRow   Code = "sample_row"   //
-
+	// Characters, and fields that are ignored for some users (C1, C2).
 	CodeBadCharacters   Code = "bad_characters"   // characters: those that are not allowed; allowed: in words
 	CodeNeedsCharacters Code = "needs_characters" // needed: in words
 	CodeIgnored         Code = "ignored"          // users: new or existing
@@ -237,13 +237,17 @@ var reasonTexts = map[Code]string{
 }
 
 // Text is the reason in English, beginning with the column or field that is meant. A code that is not
-// known, from a newer version perhaps, gives its name.
+// known, of the product's own or from a newer version, gives its parameter message, or else its name.
 func (r Reason) Text() string {
 	text, known := reasonTexts[r.Code]
-	if !known {
+	switch {
+	case known:
+		text = fillIn(text, r.Params)
+	case r.Params["message"] != "":
+		text = r.Params["message"]
+	default:
 		text = string(r.Code)
 	}
-	text = fillIn(text, r.Params)
 	switch {
 	case r.Cell != "" && r.Column != "":
 		return r.Column + " (" + r.Cell + "): " + text

@@ -233,7 +233,8 @@ func plannedWords(row *Row) string {
 	return "Nothing"
 }
 
-// deciderWords say which rule decided a change. What a new user takes from the file needs no words.
+// deciderWords say which rule decided a change. What a new user takes from the file needs no words, and
+// assignment rules have names.
 var deciderWords = map[Decider]string{
 	ByDefault:                "default",
 	ByBehaviour:              "behaviour of the configuration",
@@ -275,6 +276,9 @@ func (rep *report) writeChange(b *strings.Builder, c *FieldChange, isNew bool) {
 	}
 	b.WriteString(cmp.Or(c.New, "(blank)"))
 	by := deciderWords[c.By]
+	if c.Rule != "" {
+		by = strings.TrimPrefix(by+", rule "+c.Rule, ", ")
+	}
 	switch {
 	case c.Open:
 		by = "to be decided"
@@ -431,6 +435,9 @@ func (p *Plan) summaryFacts() []fact {
 	facts = append(facts, missingFacts(p.Missing())...)
 	for _, pool := range p.Pools() {
 		facts = append(facts, fact{"Seats needed of " + pool.Name, []string{strconv.Itoa(pool.Needed)}})
+	}
+	for _, a := range p.Assigned() {
+		facts = append(facts, fact{"Added to " + p.schema.header(a.Field) + " by " + a.Rule, []string{strconv.Itoa(a.Rows)}})
 	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
 }

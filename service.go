@@ -43,7 +43,7 @@ func (s *Service) CurrentSchema(ctx context.Context) (Schema, error) { return s.
 // CreateConfig saves a new configuration, with revision 1, and returns it. "" as ID gets one. The error is
 // an *InvalidError that lists all that is wrong, or wraps ErrDuplicate if the id is taken.
 func (s *Service) CreateConfig(ctx context.Context, cfg Config) (Config, error) {
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	if cfg.ID == "" {
 		cfg.ID = rand.Text()
 	}
@@ -55,7 +55,7 @@ func (s *Service) CreateConfig(ctx context.Context, cfg Config) (Config, error) 
 // returned has the next. The error is an *InvalidError, or wraps ErrEdited if somebody else has saved the
 // configuration since.
 func (s *Service) EditConfig(ctx context.Context, cfg Config) (Config, error) {
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	cfg.Revision++
 	return s.saveConfig(ctx, cfg, cfg.Revision-1)
 }

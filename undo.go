@@ -94,7 +94,7 @@ func (p *Previewer) beginUndo(ctx context.Context, run *Run, cfg Config, opts []
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
 		Source: run.Source, columns: run.plan.columns, BaselineRun: base.RunID, Baseline: len(base.Members), stay: run.earlier(base),
 		Undoes: run.ID, poolField: p.license.field, cross: newCrossing(ext.schema), turn: make(chan struct{}, 1)}
 	if p.stores != nil {
@@ -140,9 +140,10 @@ func (r *Run) earlier(b Baseline) []Member {
 
 // undoConfig is a configuration under which everything can go back.
 func undoConfig(cfg Config) Config {
-	cfg = cfg.clone()
+	cfg = cfg.Clone()
 	cfg.NewUsers, cfg.ExistingUsers, cfg.InactiveUsers, cfg.RemovedUsers = Skip, Update, Activate, NoAction
 	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.WelcomeMail = UseSource, nil, nil, false
+	cfg.Assignments = nil // what rules added goes back, and nothing is added
 	return cfg
 }
 

@@ -36,6 +36,16 @@ func (p *Preset) Field(name string) *usersync.Field {
 	panic(fmt.Sprintf("presets: there is no field %q", name))
 }
 
+// Phones gives every phone field another canonical form than the typed one, such as phone.E164 of the package of
+// that name, in the fields of p.
+func (p *Preset) Phones(canonical func(string) (string, error)) {
+	for i := range p.Schema.Fields {
+		if f := &p.Schema.Fields[i]; f.Kind == usersync.KindPhone {
+			f.Canonical = canonical
+		}
+	}
+}
+
 // Workflow is a product with one directory of staff and saved configurations: the default schema and
 // configuration.
 func Workflow() Preset {

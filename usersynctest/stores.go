@@ -182,6 +182,8 @@ func configRoundTrip(s *stores) {
 	cfg.Paused, cfg.ClearMarker = true, `<"delete">`
 	cfg.Rules = map[string]usersync.Rule{"title": {Strategy: usersync.ForceValue, Value: "语"}}
 	cfg.Defaults, cfg.Columns = map[string]string{"locale": "en-US"}, map[string]string{"Löhne": "title"}
+	cfg.Assignments = []usersync.Assignment{{Field: "groups", Match: usersync.AllMatches, Rules: []usersync.AssignRule{{Name: "'语'", Any: true,
+		If: []usersync.Condition{{Field: "title", Op: usersync.IfEquals, Not: true, Values: []string{"Chief \\ 語"}}}, Values: []string{"a", "b"}}}}}
 	cfg.Guard, cfg.Limits = usersync.Guard{Percent: 12.5, Users: 3, Max: 9}, usersync.Limits{Rows: 2000}
 	s.saveConfig(cfg, 0)
 	got, err := s.Configs.LoadConfig(s.Context(), "staff")

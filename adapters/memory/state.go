@@ -93,7 +93,7 @@ func (s *State) LoadConfig(ctx context.Context, id string) (usersync.Config, err
 	if !known {
 		return usersync.Config{}, usersync.ErrNotFound
 	}
-	return copyConfig(cfg), nil
+	return cfg.Clone(), nil
 }
 
 // Configs returns copies.
@@ -104,7 +104,7 @@ func (s *State) Configs(ctx context.Context) ([]usersync.Config, error) {
 	defer s.mu.Unlock()
 	all := make([]usersync.Config, 0, len(s.configs))
 	for _, cfg := range s.configs {
-		all = append(all, copyConfig(cfg))
+		all = append(all, cfg.Clone())
 	}
 	slices.SortFunc(all, func(a, b usersync.Config) int {
 		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
@@ -127,7 +127,7 @@ func (s *State) SaveConfig(ctx context.Context, cfg usersync.Config, ifRevision 
 	case ifRevision != 0 && old.Revision != ifRevision:
 		return fmt.Errorf("%w: revision %d is now %d", usersync.ErrEdited, ifRevision, old.Revision)
 	}
-	s.configs[cfg.ID] = copyConfig(cfg)
+	s.configs[cfg.ID] = cfg.Clone()
 	return nil
 }
 
@@ -231,10 +231,4 @@ func (b *Baselines) remove(configID string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.byConfig, configID)
-}
-
-func copyConfig(cfg usersync.Config) usersync.Config {
-	cfg.Rules, cfg.Defaults, cfg.Columns = maps.Clone(cfg.Rules), maps.Clone(cfg.Defaults), maps.Clone(cfg.Columns)
-	cfg.Notify = slices.Clone(cfg.Notify)
-	return cfg
 }

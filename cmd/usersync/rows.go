@@ -74,8 +74,8 @@ func values(changes []usersync.FieldChange) string {
 	parts := make([]string, len(changes))
 	for i, c := range changes {
 		parts[i] = fmt.Sprintf("%s: %q", c.Field, c.New)
-		if c.By != usersync.ByNewUser {
-			parts[i] += fmt.Sprintf(" (%s)", c.By)
+		if c.By != usersync.ByNewUser || c.Rule != "" {
+			parts[i] += fmt.Sprintf(" (%s)", decider(c))
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -88,7 +88,15 @@ func change(c usersync.FieldChange) string {
 	case c.Kept:
 		return fmt.Sprintf("%s: %q stays, the file has %q", c.Field, c.Old, c.New)
 	}
-	return fmt.Sprintf("%s: %q becomes %q (%s)", c.Field, c.Old, c.New, c.By)
+	return fmt.Sprintf("%s: %q becomes %q (%s)", c.Field, c.Old, c.New, decider(c))
+}
+
+// decider says who decided a change, with the assignment rules that had a part in it.
+func decider(c usersync.FieldChange) string {
+	if c.Rule == "" {
+		return string(c.By)
+	}
+	return fmt.Sprintf("%s, rule %s", c.By, c.Rule)
 }
 
 // countsOf are the numbers of a plan in words.
