@@ -294,3 +294,33 @@ func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) 
 	}
 	return nil
 }
+
+// callCheck calls the product's own check; a panic in it refuses the value.
+func (f *field) callCheck(v string) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("could not be checked: the product's check of this field failed")
+		}
+	}()
+	return f.Check(v)
+}
+
+// errOwnForm is what an administrator reads where the product's own function fails.
+var errOwnForm = errors.New("could not be read: the product's own form of this field failed")
+
+// callCanonical calls the product's own canonical form. A panic refuses the value, and so does a form that no
+// value can have: blank, or with the mark that ends the items of lists.
+func (f *field) callCanonical(text string) (v string, err error) {
+	defer func() {
+		if recover() != nil {
+			v, err = "", errOwnForm
+		}
+	}()
+	if v, err = f.Canonical(text); err != nil {
+		return "", err
+	}
+	if v, _ = clean(v); v == "" {
+		return "", errOwnForm
+	}
+	return v, nil
+}

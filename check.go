@@ -156,10 +156,6 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 	c.value(out, f, text)
 }
 
-// isExact tells that what the file has is taken as it stands or not at all: nobody sees what was left out of a
-// password, and who types it would be refused.
-func (f *field) isExact() bool { return f.identifier || f.Secret }
-
 // character deals with an invisible character: an error in an identifier and a secret, otherwise a warning. (R4)
 func (c *checker) character(out *checked, f *field, left rune) bool {
 	if f.isExact() {

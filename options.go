@@ -18,6 +18,7 @@ type options struct {
 	elsewhere  []string // domains of addresses
 	retries    Retries
 	mailTime   time.Duration
+	pauses     Retries // of imports
 	license    licensing
 	references References
 	protected  func(context.Context, User) (bool, error)
@@ -49,6 +50,7 @@ func defaults() options {
 		planTime:  24 * time.Hour,
 		retries:   Retries{Tries: 10, First: time.Minute, Longest: 6 * time.Hour},
 		mailTime:  2 * time.Minute,
+		pauses:    Retries{Tries: 4, First: time.Second, Longest: time.Minute},
 	}
 }
 
@@ -74,8 +76,13 @@ func WithMailRetries(r Retries) Option { return func(o *options) { o.retries = r
 // not be further apart than this time.
 func WithMailTime(d time.Duration) Option { return func(o *options) { o.mailTime = d } }
 
-// Retries says how often a mail is tried, and how long after one try the next follows: First, then twice as
-// long each time, but no more than Longest. By default 10 times, after 1 minute and up to 6 hours: 8½ hours in all.
+// WithImportRetries sets how often an import in the background is tried, without a person, when a store or another part of
+// the product fails: by default 4 times, after 1, 2 and 4 seconds.
+func WithImportRetries(r Retries) Option { return func(o *options) { o.pauses = r } }
+
+// Retries says how often something is tried, and how long after one try the next follows: First, then twice as
+// long each time, but no more than Longest. Mails by default 10 times, after 1 minute and up to 6 hours: 8½ hours in
+// all.
 type Retries struct {
 	Tries          int // 1 or more
 	First, Longest time.Duration
@@ -190,7 +197,8 @@ type ApplyOption interface{ apply(*applyOptions) }
 
 type previewOptions struct {
 	actor  Actor
-	fields []Field // that are to be added
+	fields []Field        // that are to be added
+	told   func(rows int) // how many rows were read so far
 }
 
 type applyOptions struct {
@@ -206,10 +214,11 @@ type applyOptions struct {
 	accepted  func(context.Context) error // called before the first write
 }
 
-// By says on whose behalf a preview or a run is made. A run's actor is by default that of its preview.
+// By says on whose behalf a preview, a run or an import is made. A run's actor is by default that of its preview.
 func By(a Actor) interface {
 	PreviewOption
 	ApplyOption
+	StartOption
 } {
 	return byOption(a)
 }
@@ -218,6 +227,7 @@ type byOption Actor
 
 func (a byOption) preview(o *previewOptions) { o.actor = Actor(a) }
 func (a byOption) apply(o *applyOptions)     { o.actor = (*Actor)(&a) }
+func (a byOption) start(imp *Import)         { imp.Actor = Actor(a) }
 
 type previewOption func(*previewOptions)
 
@@ -278,6 +288,12 @@ func IfFile(sha256 string) ApplyOption {
 	return applyOption(func(o *applyOptions) { o.file = sha256 })
 }
 
+func (r Retries) validate(path string, bad *problems) {
+	if r.Tries < 1 || r.First <= 0 || r.Longest < r.First {
+		bad.add(path, "needs 1 try or more, and times that are positive and not shrinking")
+	}
+}
+
 func (o options) validate() error {
 	var bad problems
 	if o.batch < 1 || o.batch > 10_000 {
@@ -290,9 +306,8 @@ func (o options) validate() error {
 	if o.secretKey != nil && len(o.secretKey) != secretKeySize {
 		bad.add("secret key", "must have 32 bytes")
 	}
-	if o.retries.Tries < 1 || o.retries.First <= 0 || o.retries.Longest < o.retries.First {
-		bad.add("mail retries", "needs 1 try or more, and times that are positive and not shrinking")
-	}
+	o.retries.validate("mail retries", &bad)
+	o.pauses.validate("import retries", &bad)
 	for _, domain := range o.elsewhere {
 		if name := strings.TrimPrefix(domain, "."); !isEmail("a@" + name) {
 			bad.add("SSO domains", "%q is not a domain: write example.com, or .example.com for all below it", domain)

@@ -377,7 +377,10 @@ func masked(secret string) string {
 
 // Blocks says what keeps Apply from writing, as the errors that it would return: *UnresolvedError,
 // *GuardError, and a *SeatsError for the license and for each pool that is short. Nothing for a plan that can be applied.
-func (p *Plan) Blocks() []error {
+func (p *Plan) Blocks() []error { return p.blocks(nil) }
+
+// blocks is Blocks once so many deactivations are confirmed, nil for none.
+func (p *Plan) blocks(confirmed *int) []error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.counts()
@@ -385,7 +388,7 @@ func (p *Plan) Blocks() []error {
 	if c.Conflicts > 0 {
 		out = append(out, &UnresolvedError{Conflicts: c.Conflicts})
 	}
-	out = append(out, withoutNil(p.guard(c, nil))...)
+	out = append(out, withoutNil(p.guard(c, confirmed))...)
 	return append(out, p.short()...)
 }
 

@@ -19,6 +19,7 @@ type previewJob struct {
 	schema  *schema // the plan's
 	cfg     Config
 	src     Source
+	told    func(rows int) // nil where nobody asks
 	file    *opened
 	members []Member
 
@@ -71,7 +72,7 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
 	plan.cross = newCrossing(ext.schema)
-	return &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, src: src, file: file, members: base.Members, plan: plan,
+	return &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, src: src, told: o.told, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
 		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(ext.schema), wanted: newWanted(ext.schema),
 		naming: newNaming(p)}, nil
@@ -239,6 +240,9 @@ func (j *previewJob) flush(ctx context.Context) error {
 	}
 	if err := j.findOwners(ctx, first); err != nil {
 		return err
+	}
+	if j.told != nil {
+		j.told(len(j.plan.entries))
 	}
 	j.tell(ctx, Progress{PlanID: j.plan.ID, Stage: StageRead, Done: len(j.plan.entries)})
 	return nil

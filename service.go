@@ -18,9 +18,10 @@ import (
 type Service struct {
 	eng    *Engine
 	stores Stores
+	desk   *desk // what this process works on in the background
 }
 
-// NewService makes a service over the product's users. All of stores is needed. The options are those of
+// NewService makes a service over the product's users. All of stores is needed, but for Imports. The options are those of
 // New; WithRuns(stores) is among them anyway.
 func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error) {
 	if stores.Configs == nil {
@@ -30,7 +31,7 @@ func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error
 	if err != nil {
 		return nil, err
 	}
-	return &Service{eng: eng, stores: stores}, nil
+	return &Service{eng: eng, stores: stores, desk: newDesk()}, nil
 }
 
 // Schema returns the schema that the service was made with.
@@ -61,11 +62,7 @@ func (s *Service) EditConfig(ctx context.Context, cfg Config) (Config, error) {
 }
 
 func (s *Service) saveConfig(ctx context.Context, cfg Config, ifRevision int64) (_ Config, err error) {
-	schema, _, err := s.eng.schemaNow(ctx)
-	if err != nil {
-		return Config{}, err
-	}
-	if err := cfg.validate(schema); err != nil {
+	if err := s.validate(ctx, cfg); err != nil {
 		return Config{}, err
 	}
 	defer calling("ConfigStore.SaveConfig", &err)
@@ -73,6 +70,15 @@ func (s *Service) saveConfig(ctx context.Context, cfg Config, ifRevision int64) 
 		return Config{}, fmt.Errorf("usersync: saving configuration %q: %w", cfg.Name, err)
 	}
 	return cfg, nil
+}
+
+// validate refuses a configuration that does not fit the fields that there are now.
+func (s *Service) validate(ctx context.Context, cfg Config) error {
+	schema, _, err := s.eng.schemaNow(ctx)
+	if err != nil {
+		return err
+	}
+	return cfg.validate(schema)
 }
 
 // PauseConfig pauses a configuration: it is neither previewed nor applied. A run that is under way goes on.
@@ -372,12 +378,13 @@ func (s *Service) WriteCorrections(ctx context.Context, id string, w io.Writer, 
 
 // Pruned says what Prune has removed.
 type Pruned struct {
-	Runs  int `json:"runs"`
-	Plans int `json:"plans"`
+	Runs    int `json:"runs"`
+	Plans   int `json:"plans"`
+	Imports int `json:"imports"`
 }
 
-// Prune removes what is no longer needed: runs that ended before a time, with all that belongs to them, and
-// plans that expired before it and were never applied. The newest run of each configuration stays, and so
+// Prune removes what is no longer needed: runs that ended before a time, with all that belongs to them,
+// plans that expired before it and were never applied, and imports that ended before it. The newest run of each configuration stays, and so
 // does what has not come to its end. (P3)
 func (s *Service) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	defer calling("RunStore.DeleteRuns, PlanStore.DeletePlans", &err)
@@ -386,6 +393,9 @@ func (s *Service) Prune(ctx context.Context, before time.Time) (p Pruned, err er
 	}
 	if p.Plans, err = s.stores.Plans.DeletePlans(ctx, before); err != nil {
 		return p, fmt.Errorf("usersync: removing old plans: %w", err)
+	}
+	if p.Imports, err = s.pruneImports(ctx, before); err != nil {
+		return p, fmt.Errorf("usersync: removing old imports: %w", err)
 	}
 	return p, nil
 }

@@ -23,6 +23,7 @@ type Stores struct {
 	Journal   Journal
 	Leases    LeaseStore
 	Outbox    Outbox
+	Imports   ImportStore // may be nil: then nothing can be imported in the background
 }
 
 // validate tells which stores are missing that an engine needs.
@@ -48,7 +49,7 @@ type ConfigStore interface {
 	// a configuration that must not exist yet. Otherwise the error wraps ErrEdited (another revision),
 	// ErrDuplicate (0, and it exists) or ErrNotFound.
 	SaveConfig(ctx context.Context, cfg Config, ifRevision int64) error
-	// DeleteConfig removes a configuration with its baseline, plans, runs, journals and mails. While a
+	// DeleteConfig removes a configuration with its baseline, plans, runs, journals, mails and imports. While a
 	// run of it holds the lease, the error is an *InProgressError. (P3)
 	DeleteConfig(ctx context.Context, id string) error
 }
@@ -116,7 +117,9 @@ type JointJournal interface {
 }
 
 // LeaseStore sees to it that one run at a time works on a configuration, across processes. Whoever holds
-// a lease renews it; one that was not renewed in time can be taken over. The time is the store's own.
+// a lease renews it; one that was not renewed in time can be taken over. The time is the store's own. Whoever works
+// on the imports of a configuration holds the lease of a name made of its id, which no configuration has; the run is
+// the import.
 type LeaseStore interface {
 	// Acquire gives the lease of a configuration to a run for the time of ttl, with a token that is higher
 	// than any before it for that configuration. While another holder's lease is fresh, also one of the

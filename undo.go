@@ -142,8 +142,7 @@ func (r *Run) earlier(b Baseline) []Member {
 func undoConfig(cfg Config) Config {
 	cfg = cfg.Clone()
 	cfg.NewUsers, cfg.ExistingUsers, cfg.InactiveUsers, cfg.RemovedUsers = Skip, Update, Activate, NoAction
-	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.WelcomeMail = UseSource, nil, nil, false
-	cfg.Assignments = nil // what rules added goes back, and nothing is added
+	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.Assignments, cfg.WelcomeMail = UseSource, nil, nil, nil, false
 	return cfg
 }
 

@@ -13,6 +13,9 @@ import (
 func (f *Faults) Stores(s usersync.Stores) usersync.Stores {
 	out := usersync.Stores{Baselines: f.Baselines(s.Baselines), Plans: faultyPlans{f, s.Plans}, Runs: faultyRuns{f, s.Runs},
 		Journal: faultyJournal{f, s.Journal}, Leases: faultyLeases{f, s.Leases}, Outbox: faultyOutbox{f, s.Outbox}}
+	if s.Imports != nil {
+		out.Imports = faultyImports{f, s.Imports}
+	}
 	if s.Configs != nil {
 		out.Configs = faultyConfigs{f, s.Configs}
 	}
@@ -175,4 +178,27 @@ func (o faultyOutbox) QueueMails(ctx context.Context, mails []usersync.Mail) err
 
 func (o faultyOutbox) MoveMail(ctx context.Context, m usersync.Mail, from usersync.MailState) error {
 	return o.faults.Call(ctx, "Outbox.MoveMail", func() error { return o.store.MoveMail(ctx, m, from) })
+}
+
+type faultyImports struct {
+	faults *Faults
+	store  usersync.ImportStore
+}
+
+func (i faultyImports) SaveImport(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error {
+	return i.faults.Call(ctx, "ImportStore.SaveImport", func() error { return i.store.SaveImport(ctx, imp, file) })
+}
+
+func (i faultyImports) Imports(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error) {
+	return answer(ctx, i.faults, "ImportStore.Imports", func() ([]usersync.Import, error) { return i.store.Imports(ctx, q) }, func() {})
+}
+
+func (i faultyImports) ImportParts(ctx context.Context, id string, first, n int) ([][]byte, error) {
+	return answer(ctx, i.faults, "ImportStore.ImportParts", func() ([][]byte, error) {
+		return i.store.ImportParts(ctx, id, first, n)
+	}, func() {})
+}
+
+func (i faultyImports) DeleteImport(ctx context.Context, id string, edition int) error {
+	return i.faults.Call(ctx, "ImportStore.DeleteImport", func() error { return i.store.DeleteImport(ctx, id, edition) })
 }

@@ -23,7 +23,7 @@ func TestStores(t *testing.T, open func(t *testing.T) usersync.Stores) {
 }
 
 func storeChecks() []check[*stores] {
-	return slices.Concat(configChecks(), planChecks(), runChecks(), journalChecks(), leaseChecks(), outboxChecks())
+	return slices.Concat(configChecks(), planChecks(), runChecks(), journalChecks(), leaseChecks(), outboxChecks(), importChecks())
 }
 
 func configChecks() []check[*stores] {

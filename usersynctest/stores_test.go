@@ -41,6 +41,10 @@ type twisted struct {
 	mails        func(ctx context.Context, q usersync.MailQuery) ([]usersync.Mail, error)
 	moveMail     func(ctx context.Context, m usersync.Mail, from usersync.MailState) error
 	queueMails   func(ctx context.Context, mails []usersync.Mail) error
+	saveImport   func(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error
+	imports      func(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error)
+	importParts  func(ctx context.Context, id string, first, n int) ([][]byte, error)
+	deleteImport func(ctx context.Context, id string, edition int) error
 }
 
 func (s *twisted) LoadConfig(ctx context.Context, id string) (usersync.Config, error) {
@@ -97,15 +101,28 @@ func (s *twisted) QueueMails(ctx context.Context, mails []usersync.Mail) error {
 func (s *twisted) MoveMail(ctx context.Context, m usersync.Mail, from usersync.MailState) error {
 	return s.moveMail(ctx, m, from)
 }
+func (s *twisted) SaveImport(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error {
+	return s.saveImport(ctx, imp, file)
+}
+func (s *twisted) Imports(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error) {
+	return s.imports(ctx, q)
+}
+func (s *twisted) ImportParts(ctx context.Context, id string, first, n int) ([][]byte, error) {
+	return s.importParts(ctx, id, first, n)
+}
+func (s *twisted) DeleteImport(ctx context.Context, id string, edition int) error {
+	return s.deleteImport(ctx, id, edition)
+}
 
 // twist makes stores with a fault.
 func twist(fault func(s *twisted)) func(trial) *stores {
 	return func(tr trial) *stores {
 		m := memory.NewState(nil)
 		s := &twisted{m, m.LoadConfig, m.Configs, m.SaveConfig, m.DeleteConfig, m.SavePlan, m.LoadPlan, m.PlanParts, m.DeletePlans,
-			m.StartRun, m.FinishRun, m.Runs, m.DeleteRuns, m.Append, m.Entries, m.Results, m.Acquire, m.Cancel, m.Mails, m.MoveMail, m.QueueMails}
+			m.StartRun, m.FinishRun, m.Runs, m.DeleteRuns, m.Append, m.Entries, m.Results, m.Acquire, m.Cancel, m.Mails, m.MoveMail, m.QueueMails,
+			m.SaveImport, m.Imports, m.ImportParts, m.DeleteImport}
 		fault(s)
-		return &stores{tr, usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s}}
+		return &stores{tr, usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s, Imports: s}}
 	}
 }
 
@@ -120,7 +137,7 @@ func forgiving(err, quiet error) error {
 func loose(id string) string { return strings.ToLower(strings.TrimSpace(id)) }
 
 func storeDefects() []defect[*stores] {
-	return slices.Concat(configDefects(), planDefects(), runDefects(), leaseDefects())
+	return slices.Concat(configDefects(), planDefects(), runDefects(), leaseDefects(), importDefects())
 }
 
 func configDefects() []defect[*stores] {
@@ -319,6 +336,92 @@ func leaseDefects() []defect[*stores] {
 		{"last move wins", []string{"Outbox/move", "Outbox/at once"}, twist(func(s *twisted) {
 			s.moveMail = func(ctx context.Context, m usersync.Mail, from usersync.MailState) error {
 				return forgiving(s.State.MoveMail(ctx, m, from), usersync.ErrEdited)
+			}
+		})},
+	}
+}
+
+func importDefects() []defect[*stores] {
+	return []defect[*stores]{
+		{"forgetting comments", []string{"Imports/round trip"}, twist(func(s *twisted) {
+			s.imports = func(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error) {
+				all, err := s.State.Imports(ctx, q)
+				for i := range all {
+					all[i].Comment = ""
+				}
+				return all, err
+			}
+		})},
+		{"small parts", []string{"Imports/large"}, twist(func(s *twisted) {
+			s.importParts = func(ctx context.Context, id string, first, n int) ([][]byte, error) {
+				parts, err := s.State.ImportParts(ctx, id, first, n)
+				for i := range parts {
+					parts[i] = parts[i][:min(len(parts[i]), 64<<10)]
+				}
+				return parts, err
+			}
+		})},
+		{"last import wins", []string{"Imports/editions", "Imports/at once"}, twist(func(s *twisted) {
+			s.saveImport = func(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error {
+				return forgiving(s.State.SaveImport(ctx, imp, file), usersync.ErrEdited)
+			}
+		})},
+		{"nil empties", []string{"Imports/editions"}, twist(func(s *twisted) {
+			s.saveImport = func(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error {
+				if file == nil {
+					file = sequence(nil, nil)
+				}
+				return s.State.SaveImport(ctx, imp, file)
+			}
+		})},
+		{"half a file", []string{"Imports/atomic"}, twist(func(s *twisted) {
+			s.saveImport = func(ctx context.Context, imp usersync.Import, file iter.Seq2[[]byte, error]) error {
+				if file == nil {
+					return s.State.SaveImport(ctx, imp, nil)
+				}
+				return s.State.SaveImport(ctx, imp, func(yield func([]byte, error) bool) {
+					for part, err := range file {
+						if err != nil || !yield(part, nil) {
+							return
+						}
+					}
+				})
+			}
+		})},
+		{"always the newest first", []string{"Imports/query"}, twist(func(s *twisted) {
+			s.imports = func(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error) {
+				q.OldestFirst = false
+				return s.State.Imports(ctx, q)
+			}
+		})},
+		{"never ended", []string{"Imports/query"}, twist(func(s *twisted) {
+			s.imports = func(ctx context.Context, q usersync.ImportQuery) ([]usersync.Import, error) {
+				q.EndedBefore = time.Time{}
+				return s.State.Imports(ctx, q)
+			}
+		})},
+		{"deleting any edition", []string{"Imports/delete"}, twist(func(s *twisted) {
+			s.deleteImport = func(ctx context.Context, id string, edition int) error {
+				return forgiving(s.State.DeleteImport(ctx, id, edition), usersync.ErrEdited)
+			}
+		})},
+		{"keeping imports", []string{"Imports/delete with configuration"}, twist(func(s *twisted) {
+			s.deleteConfig = func(ctx context.Context, id string) error {
+				all, err := s.State.Imports(ctx, usersync.ImportQuery{ConfigID: id})
+				if err != nil {
+					return err
+				}
+				err = s.State.DeleteConfig(ctx, id)
+				for _, imp := range all {
+					imp.Edition = 1
+					err = errors.Join(err, s.State.SaveImport(ctx, imp, nil))
+				}
+				return err
+			}
+		})},
+		{"deaf imports", []string{"Imports/cancelled"}, twist(func(s *twisted) {
+			s.deleteImport = func(ctx context.Context, id string, edition int) error {
+				return s.State.DeleteImport(context.WithoutCancel(ctx), id, edition)
 			}
 		})},
 	}

@@ -23,9 +23,10 @@ var (
 	_ usersync.Journal          = (*State)(nil)
 	_ usersync.LeaseStore       = (*State)(nil)
 	_ usersync.Outbox           = (*State)(nil)
+	_ usersync.ImportStore      = (*State)(nil)
 )
 
-// State keeps configurations, baselines, plans, runs, journals, leases and mails: all of usersync.Stores.
+// State keeps configurations, baselines, plans, runs, journals, leases, mails and imports: all of usersync.Stores.
 // It may be used by several goroutines at once; everything is behind one lock.
 type State struct {
 	*Baselines
@@ -36,7 +37,8 @@ type State struct {
 	plans   map[string]*plan
 	runs    map[string]*run
 	leases  map[string]*lease // by configuration, for ever
-	mails   []usersync.Mail   // in the order in which they were queued
+	imports map[string]*upload
+	mails   []usersync.Mail // in the order in which they were queued
 }
 
 // plan is a stored plan.
@@ -66,12 +68,12 @@ func NewState(now func() time.Time) *State {
 		now = time.Now
 	}
 	return &State{Baselines: NewBaselines(), now: now, configs: map[string]usersync.Config{}, plans: map[string]*plan{},
-		runs: map[string]*run{}, leases: map[string]*lease{}}
+		runs: map[string]*run{}, leases: map[string]*lease{}, imports: map[string]*upload{}}
 }
 
 // Stores gives the state as what an engine or a service needs.
 func (s *State) Stores() usersync.Stores {
-	return usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s}
+	return usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s, Imports: s}
 }
 
 // begin locks the state, unless ctx is done.
@@ -146,6 +148,7 @@ func (s *State) DeleteConfig(ctx context.Context, id string) error {
 	delete(s.configs, id)
 	maps.DeleteFunc(s.plans, func(_ string, p *plan) bool { return p.ConfigID == id })
 	maps.DeleteFunc(s.runs, func(_ string, r *run) bool { return r.ConfigID == id })
+	maps.DeleteFunc(s.imports, func(_ string, u *upload) bool { return u.ConfigID == id })
 	s.mails = slices.DeleteFunc(s.mails, func(m usersync.Mail) bool { return m.ConfigID == id })
 	s.Baselines.remove(id)
 	return nil

@@ -142,6 +142,12 @@ func (s *Store) SeatBook(field string, limits seats.Limits, queries seats.Querie
 	return sqlstore.NewSeatBook(s.state, field, limits, queries)
 }
 
+// References finds, and creates, the things of each set of a schema, such as groups, in tables of the same file; see
+// sqlstore.NewReferenceCreator. The tables are the product's own.
+func (s *Store) References(tables map[string]sqlstore.NamedTable) (*sqlstore.ReferenceCreator, error) {
+	return sqlstore.NewReferenceCreator(s.db, sqlstore.SQLite, tables)
+}
+
 // DB is the database, for the product's own tables in the same file.
 func (s *Store) DB() *sql.DB { return s.db }
 

@@ -124,7 +124,7 @@ type ListTable struct {
 	User  string `json:"user"` // column with the user's id
 	Item  string `json:"item"` // column with the item, or with its id in Names
 	// Names is the table of all items, if there is one. An item that is not there cannot be written.
-	// Names are compared in lower case.
+	// Names are compared as they stand, and then in lower case.
 	Names *Names `json:"names,omitempty"`
 }
 

@@ -24,10 +24,11 @@ var (
 	_ usersync.LeaseStore       = (*State)(nil)
 	_ usersync.Outbox           = (*State)(nil)
 	_ usersync.FieldStore       = (*State)(nil)
+	_ usersync.ImportStore      = (*State)(nil)
 	_ passwordlink.TokenStore   = (*State)(nil)
 )
 
-// State keeps configurations, baselines, plans, runs, journals, leases and mails in tables of its own, for
+// State keeps configurations, baselines, plans, runs, journals, leases, mails and imports in tables of its own, for
 // one tenant: all of usersync.Stores. It keeps the tokens of set-password links and added fields too. It may be used by several goroutines at once, and by several processes
 // on one database.
 //
@@ -52,7 +53,7 @@ func WithPrefix(prefix string) StateOption { return func(s *State) { s.prefix = 
 func WithTenant(tenant string) StateOption { return func(s *State) { s.tenant = tenant } }
 
 // stateTables are the tables of a State, without the prefix.
-var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats", "tokens", "fields"}
+var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats", "tokens", "fields", "imports"}
 
 // NewState makes a State. It does not talk to the database, which belongs to the caller; the tables are made
 // by Migrate.
@@ -81,7 +82,7 @@ const maxID = 200
 
 // Stores gives the state as what an engine or a service needs.
 func (s *State) Stores() usersync.Stores {
-	return usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s}
+	return usersync.Stores{Configs: s, Baselines: s, Plans: s, Runs: s, Journal: s, Leases: s, Outbox: s, Imports: s}
 }
 
 // statement begins a statement of which some words are names of tables, in braces.

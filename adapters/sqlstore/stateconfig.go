@@ -111,12 +111,15 @@ func (s *State) deleteAll(ctx context.Context, tx *sql.Tx, id string) error {
 	const (
 		ofRuns  = " AND run_id IN (SELECT id FROM {runs} WHERE tenant = ? AND config_id = ?)"
 		ofPlans = " AND owner IN (SELECT id FROM {plans} WHERE tenant = ? AND config_id = ?)"
+		uploads = " AND owner IN (SELECT id FROM {imports} WHERE tenant = ? AND config_id = ?)"
 		mine    = " WHERE tenant = ? AND config_id = ?"
 	)
 	for _, st := range []*statement{
 		s.bound("DELETE FROM {journal} WHERE tenant = ?"+ofRuns, s.tenant, s.tenant, id),
 		s.bound("DELETE FROM {parts} WHERE tenant = ? AND kind IN ('plan', 'result')"+ofPlans, s.tenant, s.tenant, id),
 		s.bound("DELETE FROM {parts} WHERE tenant = ? AND kind = 'baseline' AND owner = ?", s.tenant, id),
+		s.bound("DELETE FROM {parts} WHERE tenant = ? AND kind = 'import'"+uploads, s.tenant, s.tenant, id),
+		s.bound("DELETE FROM {imports}"+mine, s.tenant, id),
 		s.bound("DELETE FROM {mails}"+mine, s.tenant, id),
 		s.bound("DELETE FROM {runs}"+mine, s.tenant, id),
 		s.bound("DELETE FROM {plans}"+mine, s.tenant, id),

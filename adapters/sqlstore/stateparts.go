@@ -17,6 +17,7 @@ const (
 	planPart     partKind = "plan"
 	resultPart   partKind = "result"
 	baselinePart partKind = "baseline"
+	importPart   partKind = "import"
 )
 
 // batchRows and batchBytes bound the statements that write parts.
