@@ -116,6 +116,7 @@ type ImportOptions struct {
 	Notify      []string `json:"notify,omitempty"`    // addresses that are told of the run's end, see Notify
 	Confirmed   *int     `json:"confirmed,omitempty"` // see ConfirmDeactivations
 	SkipStale   bool     `json:"skipStale,omitempty"` // see SkipStale
+	Fields      []Field  `json:"fields,omitempty"`    // new fields, see AddFields
 }
 
 // ImportQuery picks imports. Fields with their zero value pick all.
@@ -179,7 +180,7 @@ func WithImportOptions(o ImportOptions) StartOption {
 }
 
 func (o ImportOptions) clone() ImportOptions {
-	o.Notify = slices.Clone(o.Notify)
+	o.Notify, o.Fields = slices.Clone(o.Notify), slices.Clone(o.Fields)
 	return o
 }
 
@@ -261,6 +262,12 @@ func (s *Service) validateImport(imp *Import) error {
 	if n := imp.Options.Confirmed; n != nil && *n < 0 {
 		bad.add("confirmed", "cannot be negative")
 	}
+	if len(imp.Options.Fields) > 0 && s.eng.fieldStore == nil {
+		bad.add("fields", "needs WithFieldStore")
+	}
+	for _, f := range imp.Options.Fields {
+		checkAdded(f, "fields."+f.Name, &bad)
+	}
 	validateComment(imp.Comment, &bad)
 	return bad.err("import")
 }
@@ -331,12 +338,15 @@ type ImportChoices struct {
 	WelcomeMail *bool
 	WelcomeText *bool
 	SkipStale   bool // see SkipStale
+	// Fields are the new fields that the import adds, see AddFields, instead of those that were chosen before; none,
+	// and not nil, for no new fields. The file is checked anew with them.
+	Fields []Field
 }
 
 // ContinueImport lets an import go on that needs a person or has failed: with its plan as it is now decided and without
 // the bad rows, with its run where that had ended, or, where there is no plan, with another check. edition is that of the import that the
 // person has seen: the error wraps ErrEdited if it has changed since. Conflicts that are not decided (see Decide) and
-// deactivations that are not confirmed are an *UnresolvedError or a *GuardError, and the import stays as it is.
+// deactivations that are not confirmed are an *UnresolvedError or a *GuardError, choices that are not valid an *InvalidError, and the import stays as it is.
 func (s *Service) ContinueImport(ctx context.Context, id string, edition int, c ImportChoices) (Import, error) {
 	imp, err := s.Import(ctx, id)
 	if err != nil {
@@ -345,7 +355,7 @@ func (s *Service) ContinueImport(ctx context.Context, id string, edition int, c 
 	if err := imp.accept(c, edition); err != nil {
 		return Import{}, err
 	}
-	if err := s.isAnswered(ctx, &imp); err != nil {
+	if err := errors.Join(s.validateImport(&imp), s.isAnswered(ctx, &imp)); err != nil {
 		return Import{}, err
 	}
 	if err := s.saveImport(ctx, &imp, nil); err != nil {
@@ -369,6 +379,11 @@ func (imp *Import) accept(c ImportChoices, edition int) error {
 	o := &imp.Options
 	o.WelcomeMail, o.WelcomeText = cmp.Or(c.WelcomeMail, o.WelcomeMail), cmp.Or(c.WelcomeText, o.WelcomeText)
 	o.Confirmed, o.SkipStale = cmp.Or(c.Confirmed, o.Confirmed), o.SkipStale || c.SkipStale
+	if c.Fields != nil {
+		o.Fields = slices.Clone(c.Fields)
+		imp.Agreed = "" // the next plan is another for that
+		imp.forgetPlan()
+	}
 	imp.requeue()
 	imp.Rechecks = 0
 	return nil
@@ -434,7 +449,7 @@ func (s *Service) ReplaceFile(ctx context.Context, id string, src Source) (Impor
 func (imp *Import) replace(file ImportFile) {
 	imp.File = file
 	imp.PlanID, imp.Plan, imp.Run, imp.Read, imp.Rechecks = "", Counts{}, RunCounts{}, 0, 0
-	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed = "", Actor{}, nil
+	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed, imp.Options.Fields = "", Actor{}, nil, nil
 	imp.requeue()
 }
 

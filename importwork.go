@@ -166,7 +166,7 @@ func (j *importJob) preview(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), previewOption(func(o *previewOptions) { o.told = j.hasRead(ctx) }))
+	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), AddFields(j.imp.Options.Fields...), previewOption(func(o *previewOptions) { o.told = j.hasRead(ctx) }))
 }
 
 // tellEvery is how often the record of an import says how many rows were read.
