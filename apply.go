@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -36,8 +37,11 @@ func (e *Engine) claim(ctx context.Context, plan *Plan, opts []ApplyOption) (*ap
 	if plan == nil || plan.schema == nil {
 		return nil, nil, fmt.Errorf("%w: the plan does not come from Preview", ErrInvalid)
 	}
-	if !e.schema.covers(plan.schema) {
+	if !e.schema.covers(plan) {
 		return nil, nil, fmt.Errorf("%w: the plan was made with another schema", ErrInvalid)
+	}
+	if len(plan.extra) > 0 && e.fieldStore == nil {
+		return nil, nil, fmt.Errorf("%w: the plan has fields that were added, and the engine no WithFieldStore", ErrInvalid)
 	}
 	select {
 	case plan.turn <- struct{}{}:
@@ -79,7 +83,7 @@ func (e *Engine) newJob(plan *Plan, opts []ApplyOption) *applyJob {
 // newRun is the run of a plan. It has the plan's id, since a plan is applied once.
 func (p *Plan) newRun(by Actor) *Run {
 	return &Run{ID: p.ID, ConfigID: p.cfg.ID, ConfigName: p.cfg.Name, Actor: by, Source: p.Source, Undoes: p.Undoes,
-		plan: p, status: RunRunning}
+		Added: slices.Clone(p.fresh()), plan: p, status: RunRunning}
 }
 
 // lease makes a run the only one of its configuration.

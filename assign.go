@@ -25,6 +25,7 @@ type assigner struct {
 	targets []target
 	asks    []bool    // by field: a condition asks about it
 	seen    []subject // by field: what conditions have looked at of the user under way
+	chosen  []*preparedRule
 }
 
 // target is a field that rules add to.
@@ -212,11 +213,7 @@ func (a *assigner) assignTo(t *target, s *situation) []int32 {
 func (a *assigner) add(t *target, base string, s *situation) (value string, rules []int32) {
 	items := listItems(base)
 	for i := range t.sets {
-		for j := range t.sets[i].rules {
-			r := &t.sets[i].rules[j]
-			if !a.fits(r, s) {
-				continue
-			}
+		for _, r := range a.deciding(&t.sets[i], s) {
 			before := len(items)
 			for _, v := range r.values {
 				if !t.field.hasItem(items, v) {
@@ -226,12 +223,23 @@ func (a *assigner) add(t *target, base string, s *situation) (value string, rule
 			if len(items) > before {
 				rules = append(rules, r.at)
 			}
-			if !t.sets[i].all {
+		}
+	}
+	return listValue(items), rules
+}
+
+// deciding are the rules of a set that decide about a user.
+func (a *assigner) deciding(set *ruleSet, s *situation) []*preparedRule {
+	a.chosen = a.chosen[:0]
+	for i := range set.rules {
+		if r := &set.rules[i]; a.fits(r, s) {
+			a.chosen = append(a.chosen, r)
+			if !set.all {
 				break
 			}
 		}
 	}
-	return listValue(items), rules
+	return a.chosen
 }
 
 // fits tells whether a rule is about a user.

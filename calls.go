@@ -203,6 +203,31 @@ func (e *Engine) reserveSeats(ctx context.Context, runID string, holds []SeatHol
 	return nil
 }
 
+// addedFields asks for the fields that were added to the schema.
+func (p *Previewer) addedFields(ctx context.Context) (fields []Field, err error) {
+	defer calling("FieldStore.Fields", &err)
+	if fields, err = p.fieldStore.Fields(ctx); err != nil {
+		return nil, fmt.Errorf("usersync: loading the fields that were added: %w", err)
+	}
+	return fields, nil
+}
+
+// addFields adds fields for all users. Where a name is taken by now, the plan is stale.
+func (e *Engine) addFields(ctx context.Context, fields []Field) (err error) {
+	if len(fields) == 0 {
+		return nil
+	}
+	defer calling("FieldStore.AddFields", &err)
+	err = e.fieldStore.AddFields(ctx, slices.Clone(fields))
+	switch {
+	case errors.Is(err, ErrDuplicate):
+		return &StaleError{Fields: fieldNames(fields)}
+	case err != nil:
+		return fmt.Errorf("adding fields: %w", err)
+	}
+	return nil
+}
+
 // isProtected asks whether a user must never be deactivated. (B6)
 func (p *Previewer) isProtected(ctx context.Context, by Actor, u *User) (is bool, err error) {
 	if u.ID == by.UserID {
@@ -268,4 +293,34 @@ func (e *Engine) saveBaseline(ctx context.Context, configID string, b Baseline) 
 		return fmt.Errorf("saving the baseline: %w", err)
 	}
 	return nil
+}
+
+// callCheck calls the product's own check; a panic in it refuses the value.
+func (f *field) callCheck(v string) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("could not be checked: the product's check of this field failed")
+		}
+	}()
+	return f.Check(v)
+}
+
+// errOwnForm is what an administrator reads where the product's own function fails.
+var errOwnForm = errors.New("could not be read: the product's own form of this field failed")
+
+// callCanonical calls the product's own canonical form. A panic refuses the value, and so does a form that no
+// value can have: blank, or with the mark that ends the items of lists.
+func (f *field) callCanonical(text string) (v string, err error) {
+	defer func() {
+		if recover() != nil {
+			v, err = "", errOwnForm
+		}
+	}()
+	if v, err = f.Canonical(text); err != nil {
+		return "", err
+	}
+	if v, _ = clean(v); v == "" {
+		return "", errOwnForm
+	}
+	return v, nil
 }

@@ -1,6 +1,7 @@
 package usersync
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -118,10 +119,8 @@ func (c *Characters) validate(path string, bad *problems) {
 		bad.add(path+".also", "has an invisible character")
 	}
 	for _, s := range c.Not {
-		for _, other := range append(append([]CharSet(nil), c.Only...), c.Need...) {
-			if s == other {
-				bad.add(path+".not", "%q is also allowed or needed", string(s))
-			}
+		if slices.Contains(c.Only, s) || slices.Contains(c.Need, s) {
+			bad.add(path+".not", "%q is also allowed or needed", string(s))
 		}
 	}
 }
@@ -204,19 +203,16 @@ func charactersText(chars []rune) string {
 	return strings.Join(shown, ", ")
 }
 
-// allowedText says which characters are allowed: "Latin letters, digits and / _ .". It is "" where all are.
+// allowedText says which characters are allowed: "Latin letters, digits and / _ .", "anything but spaces".
 func (c *Characters) allowedText() string {
-	text := "any characters"
+	text := "anything"
 	if len(c.Only) > 0 {
 		text = listText(c.onlyNames())
 	}
-	switch {
-	case len(c.Not) > 0:
-		return text + " but no " + listText(setNames(c.Not, true))
-	case len(c.Only) > 0:
-		return text
+	if len(c.Not) > 0 {
+		text += " but " + listText(setNames(c.Not, true))
 	}
-	return ""
+	return text
 }
 
 func (c *Characters) onlyNames() []string {
@@ -267,11 +263,11 @@ func (c *Characters) words() string {
 		return ""
 	}
 	var parts []string
-	if allowed := c.allowedText(); allowed != "" {
-		parts = append(parts, "only "+allowed)
-	}
-	if len(c.Only) == 0 && len(c.Not) > 0 {
-		parts = []string{"no " + listText(setNames(c.Not, true))}
+	switch {
+	case len(c.Only) > 0:
+		parts = append(parts, "only "+c.allowedText())
+	case len(c.Not) > 0:
+		parts = append(parts, "no "+listText(setNames(c.Not, true)))
 	}
 	if len(c.Need) > 0 {
 		parts = append(parts, "at least "+neededText(c.Need))

@@ -39,13 +39,14 @@ func hasError(reasons []Reason) bool {
 
 // checker turns rows of cells into checked rows. It is used by one goroutine.
 type checker struct {
-	schema  *schema
-	cfg     *Config
-	columns *columns
-	rules   []fieldRule
-	start   []cellState
-	samples []string // by field: the canonical form of what the template shows, "" for none
-	memo    map[memoKey]memoValue
+	schema    *schema
+	cfg       *Config
+	columns   *columns
+	rules     []fieldRule
+	start     []cellState
+	samples   []string // by field: the canonical form of what the template shows, "" for none
+	memo      map[memoKey]memoValue
+	newcomers newcomers // columns that may become fields, nil where none can
 }
 
 // memoKey and memoValue remember canonical forms that are slow to find and often the same.
@@ -132,6 +133,7 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 	out.cells[cell.Col] = text
 	i := c.columns.fields[cell.Col]
 	if i < 0 {
+		c.newcomers.see(cell.Col, text, c.cfg.ClearMarker)
 		return
 	}
 	f := &c.schema.fields[i]
@@ -153,10 +155,6 @@ func (c *checker) cell(cell *table.Cell, out *checked) {
 	}
 	c.value(out, f, text)
 }
-
-// isExact tells that what the file has is taken as it stands or not at all: nobody sees what was left out of a
-// password, and who types it would be refused.
-func (f *field) isExact() bool { return f.identifier || f.Secret }
 
 // character deals with an invisible character: an error in an identifier and a secret, otherwise a warning. (R4)
 func (c *checker) character(out *checked, f *field, left rune) bool {

@@ -73,7 +73,7 @@ func New(users UserStore, baselines BaselineStore, opts ...Option) (*Engine, err
 	return e, nil
 }
 
-// Schema returns the schema that the engine works with.
+// Schema returns the schema that the engine was made with. See CurrentSchema for what was added to it.
 func (p *Previewer) Schema() Schema { return p.schema.Schema }
 
 // Preview reads the source from beginning to end and says what would happen to every row, and to every

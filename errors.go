@@ -46,7 +46,8 @@ var (
 )
 
 // FieldError is one thing that is wrong with one field: of a row, or of a configuration or schema
-// (Row 0). A Field's Check returns one to choose its own code.
+// (Row 0). A Field's Check and Canonical return one to choose a code of their own, whose text is then the
+// parameter message.
 type FieldError struct {
 	Row    int    // as the spreadsheet shows it, 0 if none is meant
 	Column string // header of the column, "" if none is meant
@@ -150,6 +151,7 @@ type StaleError struct {
 	File     bool        // the file is another
 	Config   bool        // the configuration was edited
 	Baseline bool        // another run of the configuration has succeeded
+	Fields   []string    // added fields that are gone or changed, or new ones whose name or header is taken
 	Users    []StaleUser // at most 100 of them are listed
 	Total    int         // users that moved
 }
@@ -187,6 +189,9 @@ func (e *StaleError) Error() string {
 	}
 	if e.Baseline {
 		moved = append(moved, "another run has succeeded")
+	}
+	if len(e.Fields) > 0 {
+		moved = append(moved, "there are other fields by now ("+strings.Join(e.Fields, ", ")+")")
 	}
 	for i, u := range e.Users {
 		if i == 5 {

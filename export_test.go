@@ -10,7 +10,13 @@ func Restored(p *Plan, secretKey []byte) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return loadPlan(p.schema, seal, head, p.parts(seal))
+	own := p.schema.Schema // without what was added to it
+	own.Fields = own.Fields[:len(own.Fields)-len(p.extra)]
+	s, err := compile(own)
+	if err != nil {
+		return nil, err
+	}
+	return loadPlan(s, seal, head, p.parts(seal))
 }
 
 // StoredForm is the head and the parts of a plan's stored form.

@@ -3,6 +3,7 @@ package usersync_test
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -28,6 +29,7 @@ type golden struct {
 	store  *memory.Store
 	things *memory.References
 	mailer *memory.Mailer
+	fields *memory.Fields
 	out    strings.Builder
 }
 
@@ -47,6 +49,14 @@ type goldenOptions struct {
 	Then      goldenThen          `json:"then"`      // what happens between preview and run
 	Confirm   *int                `json:"confirm"`   // the number of deactivations that a person confirms
 	SkipStale bool                `json:"skipStale"`
+	NewFields *goldenFields       `json:"newFields"` // columns can become fields
+}
+
+// goldenFields are fields beside those of the schema.
+type goldenFields struct {
+	There  []usersync.Field `json:"there"`  // were added before
+	Choose []string         `json:"choose"` // columns, by letter, that are chosen as they are offered
+	Add    []usersync.Field `json:"add"`    // chosen after somebody has edited them
 }
 
 // goldenPools are pools of seats.
@@ -63,6 +73,8 @@ type goldenThen struct {
 	Gone     map[string][]string `json:"gone"`     // things, by set, that are deleted
 	Edit     bool                `json:"edit"`     // the configuration is edited
 	Pause    bool                `json:"pause"`    // the configuration is paused
+	// Fields are added by another run.
+	Fields []usersync.Field `json:"fields"`
 }
 
 // goldenUser is a user who is active unless the case says otherwise.
@@ -79,7 +91,7 @@ func (u goldenUser) user() usersync.User {
 
 func newGolden(t *testing.T, dir string) *golden {
 	t.Helper()
-	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer(), things: memory.NewReferences()}
+	g := &golden{config: usersync.DefaultConfig("staff"), mailer: memory.NewMailer(), things: memory.NewReferences(), fields: memory.NewFields()}
 	readJSON(t, filepath.Join(dir, "config.json"), &g.config)
 	readJSON(t, filepath.Join(dir, "options.json"), &g.opts)
 	schema := usersync.DefaultSchema()
@@ -100,6 +112,9 @@ func newGolden(t *testing.T, dir string) *golden {
 	readJSON(t, filepath.Join(dir, "baseline.json"), &baselines)
 	for config, ids := range baselines {
 		g.saveBaseline(t, config, "run 1", ids)
+	}
+	if g.opts.NewFields != nil {
+		require.NoError(t, g.fields.AddFields(t.Context(), g.opts.NewFields.There))
 	}
 	var err error
 	g.eng, err = usersync.New(g.store, g.store.Baselines(), g.engineOptions(schema)...)
@@ -136,6 +151,9 @@ func (g *golden) engineOptions(schema usersync.Schema) []usersync.Option {
 		opts = append(opts, usersync.WithLicense(seats.NewPools(g.opts.Pools.Field, limits, g.countSeats)))
 	} else if g.opts.Seats != nil {
 		opts = append(opts, usersync.WithLicense(memory.NewSeats(g.store, *g.opts.Seats)))
+	}
+	if g.opts.NewFields != nil {
+		opts = append(opts, usersync.WithFieldStore(g.fields))
 	}
 	if len(g.opts.Refused) > 0 {
 		opts = append(opts, usersync.WithAuthorizer(g.authorize))
@@ -235,6 +253,38 @@ func showScope(d usersync.Decision) string {
 	return row + ", " + field
 }
 
+// choose previews the file again with the new fields that are chosen, and shows that plan. Without any, the plan
+// is the one that there is; it is nil where the choice is refused.
+func (g *golden) choose(t *testing.T, dir string, plan *usersync.Plan) *usersync.Plan {
+	t.Helper()
+	if g.opts.NewFields == nil || len(g.opts.NewFields.Choose)+len(g.opts.NewFields.Add) == 0 {
+		return plan
+	}
+	fields := slices.Clone(g.opts.NewFields.Add)
+	for _, offer := range plan.NewFields() {
+		if slices.Contains(g.opts.NewFields.Choose, offer.Column.Letter) {
+			fields = append(fields, offer.Field)
+		}
+	}
+	for _, f := range fields {
+		fmt.Fprintf(&g.out, "\nchosen   %s", showDefinition(f))
+	}
+	g.out.WriteString("\n")
+	plan, err := g.eng.Preview(t.Context(), g.config, g.source(dir), usersync.By(g.actor()), usersync.AddFields(fields...))
+	if err != nil {
+		fmt.Fprintf(&g.out, "refused  %s\n", strings.TrimPrefix(err.Error(), "usersync: "))
+		return nil
+	}
+	g.plan(plan)
+	return plan
+}
+
+// showDefinition shows what a field says besides its name.
+func showDefinition(f usersync.Field) string {
+	definition, _ := json.Marshal(f) // plain data can always be written
+	return string(definition)
+}
+
 // then does what the case has happen before the plan is applied.
 func (g *golden) then(t *testing.T) {
 	t.Helper()
@@ -245,6 +295,10 @@ func (g *golden) then(t *testing.T) {
 	if ids := g.opts.Then.Remove; len(ids) > 0 {
 		g.store.Remove(ids...)
 		fmt.Fprintf(&g.out, "\nthen     %s is deleted\n", strings.Join(ids, ", "))
+	}
+	if fields := g.opts.Then.Fields; len(fields) > 0 {
+		require.NoError(t, g.fields.AddFields(t.Context(), fields))
+		fmt.Fprintf(&g.out, "\nthen     another run adds the field %s\n", fields[0].Name)
 	}
 	for _, set := range slices.Sorted(maps.Keys(g.opts.Then.Gone)) {
 		g.things.Remove(set, g.opts.Then.Gone[set]...)
@@ -269,6 +323,9 @@ func (g *golden) apply(t *testing.T, dir string, plan *usersync.Plan) {
 		if row.State != usersync.StateDone && row.State != usersync.StateNothing {
 			fmt.Fprintf(&g.out, "row %-5d%s: %s: %s\n", row.Number, row.Name, row.State, showReason(row.Reasons[len(row.Reasons)-1]))
 		}
+	}
+	for _, f := range run.Added {
+		fmt.Fprintf(&g.out, "added    %s\n", showDefinition(f))
 	}
 	for _, thing := range run.CreatedReferences() {
 		fmt.Fprintf(&g.out, "created  %s %q\n", thing.Set, thing.Name)

@@ -116,6 +116,10 @@ func playGolden(t *testing.T, dir string, between func(*usersync.Plan) *usersync
 	}
 	plan = between(plan)
 	g.plan(plan)
+	if plan = g.choose(t, dir, plan); plan == nil {
+		return g.text()
+	}
+	plan = between(plan)
 	if len(g.opts.Decisions) > 0 {
 		g.decide(t, plan)
 	}
@@ -161,7 +165,21 @@ func (g *golden) plan(p *usersync.Plan) {
 	for _, note := range p.Notes {
 		fmt.Fprintf(&g.out, "%s\n", showReason(note))
 	}
+	for _, offer := range p.NewFields() {
+		fmt.Fprintf(&g.out, "offer    %s\n", showOffer(offer))
+	}
+	for _, f := range p.Added {
+		fmt.Fprintf(&g.out, "adds     %s\n", f.Name)
+	}
 	g.rows(p)
+}
+
+func showOffer(o usersync.FieldOffer) string {
+	out := fmt.Sprintf("column %s, %d values such as %q: ", o.Column.Letter, o.Filled, o.Samples)
+	if o.Problem != nil {
+		return out + showReason(*o.Problem)
+	}
+	return out + showDefinition(o.Field)
 }
 
 func showSource(s usersync.SourceInfo) string {

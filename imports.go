@@ -243,7 +243,7 @@ func (s *Service) importing(ctx context.Context, configID string) (Config, error
 	case cfg.Paused:
 		return Config{}, fmt.Errorf("%w: resume %q first", ErrPaused, cfg.Name)
 	}
-	return cfg, cfg.validate(s.eng.schema)
+	return cfg, s.validate(ctx, cfg)
 }
 
 func (s *Service) hasImports() error {

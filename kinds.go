@@ -313,26 +313,6 @@ func canonOwn(f *field, text string) (string, *Reason) {
 	return v, nil
 }
 
-// errOwnForm is what an administrator reads where the product's own function fails.
-var errOwnForm = errors.New("could not be read: the product's own form of this field failed")
-
-// callCanonical calls the product's own canonical form. A panic refuses the value, and so does a form that no
-// value can have: blank, or with the mark that ends the items of lists.
-func (f *field) callCanonical(text string) (v string, err error) {
-	defer func() {
-		if recover() != nil {
-			v, err = "", errOwnForm
-		}
-	}()
-	if v, err = f.Canonical(text); err != nil {
-		return "", err
-	}
-	if v, _ = clean(v); v == "" {
-		return "", errOwnForm
-	}
-	return v, nil
-}
-
 // canonical checks one cleaned, non-empty text and gives its canonical form: of a list, if the field is
 // one. (C2)
 func (f *field) canonical(text string) (string, *Reason) {
@@ -390,16 +370,6 @@ func (f *field) canonicalItem(text string) (string, *Reason) {
 	return v, nil
 }
 
-// callCheck calls the product's own check; a panic in it refuses the value.
-func (f *field) callCheck(v string) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("could not be checked: the product's check of this field failed")
-		}
-	}()
-	return f.Check(v)
-}
-
 func (f *field) checkLength(v string) *Reason {
 	if f.MaxLength == 0 && f.MinLength == 0 || len(v) <= f.MaxLength && f.MinLength == 0 {
 		return nil
@@ -430,15 +400,6 @@ func (f *field) refuse(code Code, params ...string) *Reason {
 	return &r
 }
 
-// maskParams hides what a reason says of a secret.
-func maskParams(params map[string]string) {
-	for _, name := range []string{"value", "character", "characters"} {
-		if _, has := params[name]; has {
-			params[name] = secretShown
-		}
-	}
-}
-
 // refuseBy makes the reason for a value that the product's own check does not take.
 func (f *field) refuseBy(err error, text string) *Reason {
 	var own *FieldError
@@ -455,17 +416,6 @@ func (f *field) refuseBy(err error, text string) *Reason {
 	}
 	return f.refuse(CodeBadValue, "value", text, "message", err.Error())
 }
-
-// maskText hides a secret that the product has put into its own reason.
-func maskText(params map[string]string, secret string) {
-	maskParams(params)
-	for name, v := range params {
-		params[name] = strings.ReplaceAll(v, secret, secretShown)
-	}
-}
-
-// secretShown stands for every value of a secret field.
-const secretShown = "•••"
 
 // same tells whether two canonical values are the same to this field. (C3)
 func (f *field) same(a, b string) bool {

@@ -1,8 +1,5 @@
 package usersync
 
-// Two things that are said of a row before it is compared: what the last day of its user means, and what of it
-// is not taken at all.
-
 // isOver tells that the last day of the row's user, nil for a new one, is over after the run. An active user
 // is only judged where the row gives a date, or a rule does: a row that says nothing changes nothing. (B3)
 //
@@ -40,35 +37,4 @@ func (c *comparer) lastDayNote(r *checked, u *User) Reason {
 	reason := note(CodeLastDay, "value", c.keep.keep(day)).in(c.schema.LastDay)
 	reason.Column, reason.Cell = c.columns.place(r.number, c.schema.lastDay)
 	return reason
-}
-
-// ignore takes values away that the schema ignores for the row's user, as if their columns were absent. A row
-// whose user is unclear is an error anyway.
-func (c *comparer) ignore(r *checked, m match) {
-	ignored := IgnoredForNew
-	if m.user != nil {
-		ignored = IgnoredForExisting
-	}
-	for _, i := range c.schema.ignored {
-		f := &c.schema.fields[i]
-		if f.Ignored != ignored || r.states[i] == broken {
-			continue
-		}
-		if r.states[i] == given {
-			reason := note(CodeIgnored, "users", string(ignored)).in(f.Name)
-			reason.Column, reason.Cell = c.columns.place(r.number, i)
-			r.reasons, r.ignored = append(r.reasons, reason), true
-		}
-		r.states[i] = absent
-	}
-}
-
-// givesOnlyKey tells a row that has a value in no other field.
-func (c *comparer) givesOnlyKey(r *checked) bool {
-	for i, state := range r.states {
-		if i != c.schema.key && state != blank && state != absent {
-			return false
-		}
-	}
-	return !r.ignored
 }

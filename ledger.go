@@ -257,7 +257,7 @@ func (w *applyJob) runRecord(status RunStatus, finished time.Time, err error) Ru
 	r := w.run
 	rec := RunRecord{ID: r.ID, PlanEdition: w.plan.edition, ConfigID: r.ConfigID, ConfigName: r.ConfigName,
 		ConfigRevision: w.plan.cfg.Revision, Actor: r.Actor, File: r.Source.Name, SHA256: r.Source.SHA256,
-		Undoes: r.Undoes, Started: r.Started, Finished: finished, Status: status,
+		Undoes: r.Undoes, Added: r.Added, Started: r.Started, Finished: finished, Status: status,
 		Options: w.runOptions(), CreatedReferences: r.CreatedReferences()}
 	if err != nil {
 		rec.Error = err.Error()
@@ -278,6 +278,9 @@ func (w *applyJob) runOptions() RunOptions {
 func (w *applyJob) begin(ctx context.Context) error {
 	if w.begun {
 		return nil
+	}
+	if err := w.addFields(ctx, w.plan.fresh()); err != nil {
+		return err
 	}
 	if w.opt.accepted != nil {
 		if err := w.opt.accepted(ctx); err != nil {

@@ -23,6 +23,7 @@ type options struct {
 	references References
 	protected  func(context.Context, User) (bool, error)
 	authorize  func(context.Context, Actor, User, string) error
+	fieldStore FieldStore
 	log        *slog.Logger
 	progress   func(Progress)
 	now        func() time.Time
@@ -119,6 +120,11 @@ func WithAuthorizer(allow func(ctx context.Context, by Actor, u User, field stri
 	return func(o *options) { o.authorize = allow }
 }
 
+// WithFieldStore keeps fields that are added to the schema while the product runs: plans then offer columns that
+// belong to no field as new ones ([Plan.NewFields]), and AddFields adds them. The store of users must take their
+// values. Without one, or with nil, such columns are only listed.
+func WithFieldStore(s FieldStore) Option { return func(o *options) { o.fieldStore = s } }
+
 // WithLogger sets where the engine logs. Values of users are never logged. Keys: config, plan, run,
 // stage, error and counts. The default discards.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.log = l } }
@@ -190,8 +196,9 @@ type PreviewOption interface{ preview(*previewOptions) }
 type ApplyOption interface{ apply(*applyOptions) }
 
 type previewOptions struct {
-	actor Actor
-	told  func(rows int) // how many rows were read so far
+	actor  Actor
+	fields []Field        // that are to be added
+	told   func(rows int) // how many rows were read so far
 }
 
 type applyOptions struct {
@@ -226,6 +233,20 @@ func (a byOption) start(imp *Import)         { imp.Actor = Actor(a) }
 type previewOption func(*previewOptions)
 
 func (f previewOption) preview(o *previewOptions) { f(o) }
+
+// AddFields adds fields for all users, as [Plan.NewFields] offers them, or edited. The preview works with them,
+// but they are added only when its plan is applied: before the first user is written, all of them or none, and
+// also if no user is written. Applying is refused with a *StaleError where such a name or header was taken meanwhile.
+// Undoing the run leaves them there.
+//
+// Each has a column of its own in the file. It may be of any kind but KindUser, and a list; it cannot be required,
+// unique, secret or a match field, name things of the product, nor have a Check or a Canonical. Its name has from 1 to 60 letters, digits, _ and -, the first
+// of them a letter. One that was added already, just so, is no new field and no error. Otherwise the
+// error is an *InvalidError that lists all that is wrong. It needs WithFieldStore.
+func AddFields(fields ...Field) PreviewOption {
+	fields = slices.Clone(fields)
+	return previewOption(func(o *previewOptions) { o.fields = append(o.fields, fields...) })
+}
 
 type applyOption func(*applyOptions)
 

@@ -27,6 +27,8 @@ type Plan struct {
 	Source SourceInfo
 	// Undoes is the run that the plan takes back, "" for a plan of a file. See [Previewer.Undo].
 	Undoes string
+	// Added are the fields that applying the plan adds for all users, to show. See [AddFields].
+	Added []Field
 	// Notes are about the file as a whole.
 	Notes []Reason
 	// BaselineRun is the run whose file this one was compared with, "" for none.
@@ -36,9 +38,10 @@ type Plan struct {
 	// Seats is what the license checker said, nil without one.
 	Seats *Seats
 
-	cfg     Config
-	schema  *schema
+	cfg Config
+	extension
 	columns *columns
+	offers  []FieldOffer
 
 	turn      chan struct{} // held by the Apply that is under way
 	mu        sync.Mutex

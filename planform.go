@@ -57,6 +57,9 @@ type planHead struct {
 	Links       int             `json:"links,omitempty"` // entries whose users' references are known
 	Remember    map[string]Rule `json:"remember,omitempty"`
 	Parts       []PartInfo      `json:"parts"`
+	Fields      []Field         `json:"fields,omitempty"`    // beside the engine's own
+	Added       int             `json:"added,omitempty"`     // of Fields, at the end, those that the plan adds
+	Offers      []FieldOffer    `json:"newFields,omitempty"` // columns that could become fields
 }
 
 // entryForm is the stored form of an entry.
@@ -173,7 +176,8 @@ func (p *Plan) head() ([]byte, error) {
 	h := planHead{Format: storedFormat, Schema: schema, ID: p.ID, Config: p.cfg, Actor: p.Actor, Created: p.Created,
 		Source: p.Source, Undoes: p.Undoes, Notes: p.Notes, BaselineRun: p.BaselineRun, Baseline: p.Baseline, Seats: p.Seats,
 		Pools: p.pools, PoolField: p.poolField,
-		Rows: p.rows, Entries: len(p.entries), Columns: p.columns != nil, Remember: p.remember, Parts: p.partInfos()}
+		Rows: p.rows, Entries: len(p.entries), Columns: p.columns != nil, Remember: p.remember, Parts: p.partInfos(),
+		Fields: p.extra, Added: p.added, Offers: p.offers}
 	if p.columns != nil {
 		h.CSV, h.Corrects = p.columns.isCSV, p.columns.corrects
 	}

@@ -25,7 +25,8 @@ func readHead(data []byte) (*planHead, error) {
 		return nil, fmt.Errorf("%w: the stored plan has format %d, which this version cannot read", ErrPlanStale, h.Format)
 	}
 	if h.Entries < 0 || h.Rows < 0 || h.Rows > h.Entries || h.Links < 0 || h.Links > h.Entries ||
-		len(h.Parts) != (h.Entries+partSize-1)/partSize || !h.Columns && h.Rows > 0 {
+		len(h.Parts) != (h.Entries+partSize-1)/partSize || !h.Columns && h.Rows > 0 ||
+		h.Added < 0 || h.Added > len(h.Fields) {
 		return nil, fmt.Errorf("%w: the stored plan contradicts itself", ErrInvalid)
 	}
 	return &h, nil
@@ -84,6 +85,9 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s, err = s.with(h.Fields, "schema of the stored plan"); err != nil {
+		return nil, fmt.Errorf("%w: the fields of users were changed since plan %s was made: %w", ErrPlanStale, h.ID, err)
+	}
 	own, err := s.fingerprint()
 	if err != nil {
 		return nil, err
@@ -95,8 +99,10 @@ func newLoader(s *schema, head []byte) (*loader, error) {
 		return nil, fmt.Errorf("%w: stored plan %s names pools by the field %q, which there is not", ErrInvalid, h.ID, h.PoolField)
 	}
 	p := &Plan{ID: h.ID, Config: h.Config.Clone(), cfg: h.Config, Actor: h.Actor, Created: h.Created, Source: h.Source,
-		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, schema: s, rows: h.Rows,
+		Undoes: h.Undoes, Notes: h.Notes, BaselineRun: h.BaselineRun, Baseline: h.Baseline, Seats: h.Seats, rows: h.Rows,
+		extension: extension{schema: s, extra: h.Fields, added: h.Added}, offers: h.Offers,
 		pools: h.Pools, poolField: h.PoolField, remember: h.Remember, cross: newCrossing(s), turn: make(chan struct{}, 1)}
+	p.Added = slices.Clone(p.fresh())
 	if h.Columns {
 		p.columns = columnsOf(s, h)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 // previewJob is one preview under way.
 type previewJob struct {
 	*Previewer
+	schema  *schema // the plan's
 	cfg     Config
 	src     Source
 	told    func(rows int) // nil where nobody asks
@@ -45,7 +47,11 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 		opt.preview(&o)
 	}
 	cfg = cfg.Clone()
-	if err := cfg.validate(p.schema); err != nil {
+	ext, err := p.extend(ctx, o.fields)
+	if err != nil {
+		return nil, err
+	}
+	if err := cfg.validate(ext.schema); err != nil {
 		return nil, err
 	}
 	if cfg.Paused {
@@ -60,15 +66,15 @@ func (p *Previewer) begin(ctx context.Context, cfg Config, src Source, opts []Pr
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
-		BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
+		Added: slices.Clone(ext.fresh()), BaselineRun: base.RunID, Baseline: len(base.Members), poolField: p.license.field, turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
 	}
-	plan.cross = newCrossing(p.schema)
-	return &previewJob{Previewer: p, cfg: cfg, src: src, told: o.told, file: file, members: base.Members, plan: plan,
+	plan.cross = newCrossing(ext.schema)
+	return &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, src: src, told: o.told, file: file, members: base.Members, plan: plan,
 		keys: map[string][]int32{}, several: map[string][]int32{}, present: map[string]bool{},
-		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(p.schema), wanted: newWanted(p.schema),
+		links: map[string]string{}, walked: map[string]bool{}, claims: newClaims(ext.schema), wanted: newWanted(ext.schema),
 		naming: newNaming(p)}, nil
 }
 
@@ -132,6 +138,8 @@ func (j *previewJob) readRows(ctx context.Context) error {
 		return err
 	}
 	j.plan.rows = len(j.plan.entries)
+	j.plan.offers = j.check.newcomers.offers(j.schema, &j.cfg, j.plan.columns)
+	j.check.newcomers = nil
 	j.tellDuplicates()
 	if err := j.recoverCells(ctx); err != nil {
 		return err
@@ -163,6 +171,9 @@ func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	if err != nil {
 		return j.refused(err)
 	}
+	if err := j.hasColumns(cols); err != nil {
+		return err
+	}
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
 	rules := prepareRules(j.schema, &j.cfg)
@@ -173,7 +184,21 @@ func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	j.compare = &comparer{schema: j.schema, cfg: &j.cfg, rules: rules, columns: cols,
 		today: j.plan.Created.UTC().Format(time.DateOnly), assigner: prepareAssignments(j.schema, &j.cfg)}
 	j.batch = make([]checked, j.options.batch)
+	if j.fieldStore != nil {
+		j.check.newcomers = newNewcomers(cols)
+	}
 	return nil
+}
+
+// hasColumns refuses new fields that have no column in the file.
+func (j *previewJob) hasColumns(cols *columns) error {
+	var bad problems
+	for i, f := range j.plan.fresh() {
+		if cols.cells[len(j.schema.fields)-j.plan.added+i] < 0 {
+			bad.add("fields."+f.Name, "the file has no column %q", f.Header())
+		}
+	}
+	return bad.err("list of new fields")
 }
 
 // add checks a row and, when a batch is full, compares it.

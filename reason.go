@@ -60,7 +60,7 @@ const (
 	CodeBadValue    Code = "bad_value"    // value, message: a check of the product's own
 	CodeCannotClear Code = "cannot_clear" // the marker that clears, on a field that must have a value
 	CodeSampleRow   Code = "sample_row"   //
-
+	// Characters, and fields that are ignored for some users (C1, C2).
 	CodeBadCharacters   Code = "bad_characters"   // characters: those that are not allowed; allowed: in words
 	CodeNeedsCharacters Code = "needs_characters" // needed: in words
 	CodeIgnored         Code = "ignored"          // users: new or existing
@@ -118,6 +118,12 @@ const (
 	CodeReferenceGone Code = "reference_gone" // fields
 	CodeNameGone      Code = "name_gone"      // fields
 	CodeNamesStay     Code = "names_stay"     // names: things that the run has created
+	CodeFieldsStay    Code = "fields_stay"    // fields: that the run has added
+
+	// New fields.
+	CodeHeaderTwice   Code = "header_twice"    //
+	CodeHeaderTooLong Code = "header_too_long" // limit
+	CodeHeaderNoName  Code = "header_no_name"  //
 
 	// What became of a row (A3, A5, A6, A8).
 	CodeStale        Code = "stale"         // moved
@@ -211,6 +217,12 @@ var reasonTexts = map[Code]string{
 	CodeNameGone:      "{fields}: had a name before the run of what there is no more, so it stays as it is",
 	CodeNamesStay:     "what the run has created stays: {names}",
 
+	CodeFieldsStay: "the fields that the run has added stay: {fields}",
+
+	CodeHeaderTwice:   "several columns have this header: give each its own",
+	CodeHeaderTooLong: "the header has more than {limit} characters: give the column a short one",
+	CodeHeaderNoName:  "the header has no letters or digits: give the column another",
+
 	CodeStale:        "the user has changed since the preview ({moved}): preview again",
 	CodeTaken:        "the system already has such a user or value: {message}",
 	CodeGone:         "the user no longer exists",
@@ -225,13 +237,17 @@ var reasonTexts = map[Code]string{
 }
 
 // Text is the reason in English, beginning with the column or field that is meant. A code that is not
-// known, from a newer version perhaps, gives its name.
+// known, of the product's own or from a newer version, gives its parameter message, or else its name.
 func (r Reason) Text() string {
 	text, known := reasonTexts[r.Code]
-	if !known {
+	switch {
+	case known:
+		text = fillIn(text, r.Params)
+	case r.Params["message"] != "":
+		text = r.Params["message"]
+	default:
 		text = string(r.Code)
 	}
-	text = fillIn(text, r.Params)
 	switch {
 	case r.Cell != "" && r.Column != "":
 		return r.Column + " (" + r.Cell + "): " + text

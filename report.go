@@ -407,6 +407,7 @@ func (r *Run) summaryFacts() []fact {
 		{"Started", []string{timeText(r.Started)}},
 		{"Finished", []string{timeText(finished)}},
 		{"Welcome mails sent", []string{strconv.Itoa(mails)}},
+		addedFact("Fields added", r.Added),
 		{"Created beforehand", namesOfThings(r.CreatedReferences())},
 	}
 	return append(append(facts, r.Source.facts()...), notesFact(r.plan.Notes), fact{})
@@ -429,6 +430,7 @@ func (p *Plan) summaryFacts() []fact {
 		{"Users who become active", []string{strconv.Itoa(c.Activations)}},
 		{"Users who become inactive", []string{strconv.Itoa(c.Deactivations)}},
 		{"Seats needed", []string{strconv.Itoa(c.SeatsNeeded)}},
+		addedFact("Fields to be added", p.fresh()),
 	}
 	facts = append(facts, missingFacts(p.Missing())...)
 	for _, pool := range p.Pools() {
@@ -438,6 +440,14 @@ func (p *Plan) summaryFacts() []fact {
 		facts = append(facts, fact{"Added to " + p.schema.header(a.Field) + " by " + a.Rule, []string{strconv.Itoa(a.Rows)}})
 	}
 	return append(append(facts, p.Source.facts()...), notesFact(p.Notes), fact{})
+}
+
+func addedFact(name string, fields []Field) fact {
+	f := fact{name: name}
+	for i := range fields {
+		f.values = append(f.values, fields[i].describe())
+	}
+	return f
 }
 
 // missingFacts say what rows name that there is not.

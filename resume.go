@@ -260,6 +260,12 @@ func (w *applyJob) checkAgain(ctx context.Context) error {
 	if base.RunID != w.plan.BaselineRun {
 		return &StaleError{Baseline: true}
 	}
+	if err := w.checkFields(ctx, &stale); err != nil {
+		return err
+	}
+	if stale.Fields != nil {
+		return &StaleError{Fields: stale.Fields}
+	}
 	if err := w.checkUsers(ctx, &stale); err != nil {
 		return err
 	}

@@ -16,7 +16,8 @@ type Run struct {
 	// Actor is the person on whose behalf the run was made.
 	Actor   Actor
 	Source  SourceInfo
-	Undoes  string // the run that this one has taken back, "" for a run of a file
+	Undoes  string  // the run that this one has taken back, "" for a run of a file
+	Added   []Field // fields that the run adds for all users, where they were not there just so by then
 	Started time.Time
 	// NextConfig is the configuration to save instead of the plan's, nil if no decision asked to be
 	// remembered or the run did not succeed.

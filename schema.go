@@ -73,16 +73,6 @@ type Schema struct {
 	LastDay string `json:"lastDay,omitempty"`
 }
 
-// Ignored says for which users the values of a field are not taken.
-type Ignored string
-
-// For which users the values of a field are ignored.
-const (
-	NeverIgnored       Ignored = ""
-	IgnoredForNew      Ignored = "new"
-	IgnoredForExisting Ignored = "existing"
-)
-
 // Field is one named attribute of a user.
 type Field struct {
 	// Name is how stores, configurations and plans call the field.
@@ -236,10 +226,11 @@ func (f Field) Header() string {
 	return f.Name
 }
 
-// covers tells that users of schema s can take what a plan of schema other says: it has the same key and
-// no field that s does not have.
-func (s *schema) covers(other *schema) bool {
-	for _, f := range other.Fields {
+// covers tells that users of schema s can take what a plan says: its schema has the same key and, beside fields
+// that were added, no field that s does not have.
+func (s *schema) covers(plan *Plan) bool {
+	other := plan.schema
+	for _, f := range other.Fields[:len(other.Fields)-len(plan.extra)] {
 		if i, known := s.byName[f.Name]; !known || s.fields[i].Kind != f.Kind {
 			return false
 		}
@@ -396,22 +387,6 @@ func (c *schema) sortRoles(bad *problems) {
 			}
 		}
 	}
-}
-
-// sortIgnored collects a field that is ignored for some users, and refuses it where that contradicts what
-// else is said of the field.
-func (c *schema) sortIgnored(f *field, bad *problems) {
-	path := "fields." + f.Name + ".ignored"
-	oneOf(path, f.Ignored, bad, NeverIgnored, IgnoredForNew, IgnoredForExisting)
-	switch {
-	case f.Ignored == NeverIgnored:
-		return
-	case f.index == c.key || f.Match != "":
-		bad.add(path, "%s finds users: it cannot be ignored", f.Name)
-	case f.Ignored == IgnoredForNew && f.Required != Optional:
-		bad.add(path, "%s is required for new users, and ignored for them", f.Name)
-	}
-	c.ignored = append(c.ignored, f.index)
 }
 
 func compileField(f Field, i int, path string, bad *problems) field {

@@ -34,8 +34,12 @@ func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error
 	return &Service{eng: eng, stores: stores, desk: newDesk()}, nil
 }
 
-// Schema returns the schema that the service works with.
+// Schema returns the schema that the service was made with.
 func (s *Service) Schema() Schema { return s.eng.Schema() }
+
+// CurrentSchema returns the schema with the fields that were added to it, see Previewer.CurrentSchema: for the
+// template, and for screens that list fields.
+func (s *Service) CurrentSchema(ctx context.Context) (Schema, error) { return s.eng.CurrentSchema(ctx) }
 
 // CreateConfig saves a new configuration, with revision 1, and returns it. "" as ID gets one. The error is
 // an *InvalidError that lists all that is wrong, or wraps ErrDuplicate if the id is taken.
@@ -58,7 +62,7 @@ func (s *Service) EditConfig(ctx context.Context, cfg Config) (Config, error) {
 }
 
 func (s *Service) saveConfig(ctx context.Context, cfg Config, ifRevision int64) (_ Config, err error) {
-	if err := cfg.validate(s.eng.schema); err != nil {
+	if err := s.validate(ctx, cfg); err != nil {
 		return Config{}, err
 	}
 	defer calling("ConfigStore.SaveConfig", &err)
@@ -66,6 +70,15 @@ func (s *Service) saveConfig(ctx context.Context, cfg Config, ifRevision int64) 
 		return Config{}, fmt.Errorf("usersync: saving configuration %q: %w", cfg.Name, err)
 	}
 	return cfg, nil
+}
+
+// validate refuses a configuration that does not fit the fields that there are now.
+func (s *Service) validate(ctx context.Context, cfg Config) error {
+	schema, _, err := s.eng.schemaNow(ctx)
+	if err != nil {
+		return err
+	}
+	return cfg.validate(schema)
 }
 
 // PauseConfig pauses a configuration: it is neither previewed nor applied. A run that is under way goes on.

@@ -183,6 +183,8 @@ type RunRecord struct {
 	File           string `json:"file,omitempty"`
 	SHA256         string `json:"sha256,omitempty"`
 	Undoes         string `json:"undoes,omitempty"`
+	// Added are the fields that the run has added for all users.
+	Added []Field `json:"added,omitempty"`
 	// Options are those of the Apply that began the run; a Resume keeps to them.
 	Options RunOptions `json:"options,omitzero"`
 	Started time.Time  `json:"started"`

@@ -20,14 +20,14 @@ import (
 // What was changed since is listed and not touched: as a Skipped row with CodeChangedSince, or, where other
 // fields of the user go back, as a warning beside it. So is a field that cannot go back: its old value is
 // unique and taken by now, names a user who is gone or would make a loop, or names a thing that is gone. Things that
-// the run has created stay; a note of the plan names them. Secrets were never recorded and
+// the run has created stay, and so do fields that it has added; notes of the plan name them. Secrets were never recorded and
 // cannot go back; the row says so. Rows to which the run did nothing are not listed. Guard, seats, hooks and staleness are as for
 // any plan.
 //
 // When the plan is applied, the baseline becomes what it would be without the run: users who were created, and
 // those whom the run's file was the first to have, leave it, and users who had left the file are in it again.
 //
-// The error is an *InProgressError for a run that is under way, the context's error or that of a store.
+// The error is an *InProgressError for a run that is under way, a *StaleError where a field that was added is gone, the context's error or that of a store.
 func (p *Previewer) Undo(ctx context.Context, run *Run, opts ...PreviewOption) (*Plan, error) {
 	if run == nil || run.plan == nil {
 		return nil, fmt.Errorf("%w: there is no run", ErrInvalid)
@@ -37,7 +37,7 @@ func (p *Previewer) Undo(ctx context.Context, run *Run, opts ...PreviewOption) (
 
 // undo is Undo under the configuration as it is now.
 func (p *Previewer) undo(ctx context.Context, run *Run, cfg Config, opts []PreviewOption) (*Plan, error) {
-	if !p.schema.covers(run.plan.schema) {
+	if !p.schema.covers(run.plan) || len(run.plan.extra) > 0 && p.fieldStore == nil {
 		return nil, fmt.Errorf("%w: the run does not come from an engine over this schema", ErrInvalid)
 	}
 	if run.Finished().IsZero() {
@@ -82,22 +82,32 @@ func (p *Previewer) beginUndo(ctx context.Context, run *Run, cfg Config, opts []
 	if cfg.Paused {
 		return nil, fmt.Errorf("%w: resume %q first", ErrPaused, cfg.Name)
 	}
+	if len(o.fields) > 0 {
+		return nil, optionError("AddFields", "a plan that takes a run back adds no fields")
+	}
 	cfg = undoConfig(cfg)
+	ext, err := p.extendAs(ctx, &run.plan.extension)
+	if err != nil {
+		return nil, err
+	}
 	base, err := p.loadBaseline(ctx, cfg.ID)
 	if err != nil {
 		return nil, err
 	}
-	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), schema: p.schema,
+	plan := &Plan{ID: rand.Text(), Config: cfg.Clone(), cfg: cfg, Actor: o.actor, Created: p.now(), extension: ext,
 		Source: run.Source, columns: run.plan.columns, BaselineRun: base.RunID, Baseline: len(base.Members), stay: run.earlier(base),
-		Undoes: run.ID, poolField: p.license.field, cross: newCrossing(p.schema), turn: make(chan struct{}, 1)}
+		Undoes: run.ID, poolField: p.license.field, cross: newCrossing(ext.schema), turn: make(chan struct{}, 1)}
 	if p.stores != nil {
 		plan.Expires = plan.Created.Add(p.planTime)
+	}
+	if stay := fieldNames(run.plan.fresh()); len(stay) > 0 {
+		plan.Notes = append(plan.Notes, note(CodeFieldsStay, "fields", strings.Join(stay, ", ")))
 	}
 	if created := run.CreatedReferences(); len(created) > 0 {
 		plan.Notes = append(plan.Notes, note(CodeNamesStay, "names", strings.Join(namesOfThings(created), ", ")))
 	}
-	return &undoJob{run: run, regained: run.plan.oldKeys(), previewJob: &previewJob{Previewer: p, cfg: cfg, plan: plan, keys: map[string][]int32{},
-		several: map[string][]int32{}, links: map[string]string{}, walked: map[string]bool{}, wanted: newWanted(p.schema),
+	return &undoJob{run: run, regained: run.plan.oldKeys(), previewJob: &previewJob{Previewer: p, schema: ext.schema, cfg: cfg, plan: plan, keys: map[string][]int32{},
+		several: map[string][]int32{}, links: map[string]string{}, walked: map[string]bool{}, wanted: newWanted(ext.schema),
 		naming: newNaming(p)}}, nil
 }
 
@@ -132,8 +142,7 @@ func (r *Run) earlier(b Baseline) []Member {
 func undoConfig(cfg Config) Config {
 	cfg = cfg.Clone()
 	cfg.NewUsers, cfg.ExistingUsers, cfg.InactiveUsers, cfg.RemovedUsers = Skip, Update, Activate, NoAction
-	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.WelcomeMail = UseSource, nil, nil, false
-	cfg.Assignments = nil // what rules added goes back, and nothing is added
+	cfg.DefaultRule, cfg.Rules, cfg.Defaults, cfg.Assignments, cfg.WelcomeMail = UseSource, nil, nil, nil, false
 	return cfg
 }
 

@@ -23,7 +23,9 @@ func TestUndoRandomRuns(t *testing.T) {
 	}
 	undone := 0
 	for i := range n {
-		w := newDice(*flagSeed+1000, uint64(i)).world(uint64(i))
+		d := newDice(*flagSeed+1000, uint64(i))
+		w := d.world(uint64(i))
+		d.assign(w) // what rules add goes back too
 		done, err := undoWorld(t.Context(), w)
 		if err != nil {
 			t.Fatalf("seed %d, case %d:\n%s\n%v", *flagSeed+1000, i, w, err)

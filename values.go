@@ -72,6 +72,12 @@ func (v Values) List(field string) []string {
 	return listItems(v.vals[i])
 }
 
+// IsList tells that the value of a field is a list that has items. A blank list is like any blank value.
+func (v Values) IsList(field string) bool {
+	i := slices.Index(v.names, field)
+	return i >= 0 && isList(v.vals[i])
+}
+
 // Set gives a field a value, adding the field if it is absent.
 func (v *Values) Set(field, value string) {
 	if i := slices.Index(v.names, field); i >= 0 {

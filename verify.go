@@ -44,10 +44,13 @@ func (w *applyJob) checkMoved(ctx context.Context) error {
 		return err
 	}
 	stale.Baseline = base.RunID != w.plan.BaselineRun
+	if err := w.checkFields(ctx, &stale); err != nil {
+		return err
+	}
 	if err := w.checkUsers(ctx, &stale); err != nil {
 		return err
 	}
-	if stale.File || stale.Expired || stale.Config || stale.Baseline || stale.Total > 0 && !w.opt.skipStale {
+	if stale.File || stale.Expired || stale.Config || stale.Baseline || stale.Fields != nil || stale.Total > 0 && !w.opt.skipStale {
 		return &stale
 	}
 	return nil

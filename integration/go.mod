@@ -12,6 +12,11 @@ require (
 )
 
 require (
+	github.com/nyaruka/phonenumbers v1.8.1 // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
+)
+
+require (
 	filippo.io/edwards25519 v1.2.0 // indirect
 	github.com/dustin/go-humanize v1.0.1 // indirect
 	github.com/google/uuid v1.6.0 // indirect
@@ -24,6 +29,7 @@ require (
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect
+	github.com/usersync-go/usersync/phone v0.0.0
 	github.com/wneessen/go-mail v0.8.1 // indirect
 	github.com/xuri/efp v0.0.2 // indirect
 	github.com/xuri/nfp v0.0.2-0.20250530014748-2ddeb826f9a9 // indirect
@@ -46,3 +52,5 @@ replace github.com/usersync-go/usersync/adapters/sqlite => ../adapters/sqlite
 
 // As in the root module: exclude does not reach dependents, so every module built here repeats it.
 exclude github.com/xuri/efp v0.0.3-0.20260924042702-217b81952dec
+
+replace github.com/usersync-go/usersync/phone => ../phone

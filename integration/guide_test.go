@@ -34,6 +34,7 @@ type guide struct {
 	db     *sql.DB
 	mailer *memory.Mailer
 	texter *memory.Texter
+	things *memory.References // nil where the product has none
 	out    strings.Builder
 	ahead  time.Duration
 }
@@ -314,6 +315,14 @@ func (g *guide) apply(p *usersync.Plan, opts ...usersync.ApplyOption) *usersync.
 		}
 	}
 	return run
+}
+
+// corrections writes down the file of bad rows that administrators download.
+func (g *guide) corrections(p *usersync.Plan) {
+	g.t.Helper()
+	var text bytes.Buffer
+	must(g.t, g.svc.WriteCorrections(g.t.Context(), p.ID, &text, usersync.FormatCSV))
+	g.out.WriteString(strings.TrimPrefix(strings.ReplaceAll(text.String(), "\r\n", "\n"), "\ufeff"))
 }
 
 // invited writes down who was invited since the last time.

@@ -38,8 +38,8 @@ func TestReadyMadeTable(t *testing.T) {
 		usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore {
 			return readyMade(t, s, s.open(t), schema())
 		},
-			usersynctest.NewUser(newUser), usersynctest.Lookups("email", "badge"),
-			usersynctest.Unique("badge"), usersynctest.Lists("groups"))
+			usersynctest.NewUser(newUser), usersynctest.Lookups("email", "badge"), usersynctest.Text("department", "shoeSize"),
+			usersynctest.Unique("badge"), usersynctest.Lists("groups", "hobbies"))
 	})
 }
 
@@ -72,14 +72,15 @@ func readyMade(tb testing.TB, s server, db *sql.DB, schema usersync.Schema) *sql
 }
 
 // TestTableOfTheProduct has a table that is unlike the ready-made one: integer ids, no version, groups
-// and a manager by id, deleted rows that stay, and rows of somebody else.
+// and a manager by id, deleted rows that stay, rows of somebody else, and a table of the product's own for added
+// fields.
 func TestTableOfTheProduct(t *testing.T) {
 	onEach(t, func(t *testing.T, s server) {
 		usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore {
 			return product(t, s, s.open(t))
 		},
-			usersynctest.NewUser(newUser), usersynctest.Lookups("email", "badge"),
-			usersynctest.Unique("badge"), usersynctest.Lists("groups"), usersynctest.MaxLength(80),
+			usersynctest.NewUser(newUser), usersynctest.Lookups("email", "badge"), usersynctest.Text("department", "shoeSize"),
+			usersynctest.Unique("badge"), usersynctest.Lists("groups", "hobbies"), usersynctest.MaxLength(80),
 			usersynctest.FoldsASCIIOnly(), usersynctest.WithoutIdempotency())
 	})
 }
@@ -91,6 +92,7 @@ func product(t *testing.T, s server, db *sql.DB) *sqlstore.Users {
 		sqlstore.MySQL:      "INTEGER AUTO_INCREMENT PRIMARY KEY",
 	}[s.dialect]
 	long := map[sqlstore.Dialect]string{sqlstore.SQLite: "CHECK (length(\"section\") <= 80)"}[s.dialect]
+	exact := map[sqlstore.Dialect]string{sqlstore.MySQL: "COLLATE utf8mb4_bin"}[s.dialect]
 	live, unique := "", `
 		CREATE UNIQUE INDEX "logins" ON "people" ("firm", LOWER("login")) WHERE "removed" IS NULL;
 		CREATE UNIQUE INDEX "passes" ON "people" ("firm", LOWER("pass")) WHERE "removed" IS NULL;`
@@ -98,7 +100,7 @@ func product(t *testing.T, s server, db *sql.DB) *sqlstore.Users {
 		live, unique = `, "live" INTEGER AS (IF("removed" IS NULL, 1, NULL)),
 			UNIQUE ("firm", "live", "login"), UNIQUE ("firm", "live", "pass")`, ""
 	}
-	script := strings.NewReplacer("IDENTITY", identity, "LONG", long, "LIVE", live, "INDEXES", unique).Replace(`
+	script := strings.NewReplacer("IDENTITY", identity, "LONG", long, "EXACT", exact, "LIVE", live, "INDEXES", unique).Replace(`
 		CREATE TABLE "people" ("no" IDENTITY, "login" VARCHAR(200) NOT NULL, "mail" VARCHAR(200),
 			"given" VARCHAR(200), "family" VARCHAR(200) NOT NULL, "section" VARCHAR(80) LONG, "pass" VARCHAR(50),
 			"boss" INTEGER REFERENCES "people" ("no"), "state" VARCHAR(10) NOT NULL,
@@ -107,6 +109,8 @@ func product(t *testing.T, s server, db *sql.DB) *sqlstore.Users {
 		CREATE TABLE "teams" ("no" IDENTITY, "label" VARCHAR(50));
 		CREATE TABLE "members" ("person" INTEGER NOT NULL REFERENCES "people" ("no"),
 			"team" INTEGER NOT NULL REFERENCES "teams" ("no"), PRIMARY KEY ("person", "team"));
+		CREATE TABLE "extras" ("person" INTEGER NOT NULL REFERENCES "people" ("no") ON DELETE CASCADE, "label" VARCHAR(60) EXACT NOT NULL,
+			"place" INTEGER NOT NULL, "content" VARCHAR(2000) NOT NULL, PRIMARY KEY ("person", "label", "place"));
 		INSERT INTO "teams" ("label") VALUES ('North'), ('South'), ('Sales, East'), ('West');
 		INSERT INTO "people" ("login", "family", "state", "removed", "firm") VALUES
 			('test.user00001', 'deleted', 'open', '2026-01-02', 7),
@@ -136,6 +140,7 @@ func productMapping() sqlstore.Mapping {
 			"groups": {Table: "members", User: "person", Item: "team",
 				Names: &sqlstore.Names{Table: "teams", ID: "no", Name: "label"}},
 		},
+		Added:      &sqlstore.AddedTable{Table: "extras", User: "person", Field: "label", Item: "place", Value: "content"},
 		Fixed:      []sqlstore.Fixed{{Column: "firm", Value: "7", Scope: true}},
 		SoftDelete: &sqlstore.SoftDelete{Column: "removed"},
 	}

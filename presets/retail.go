@@ -12,9 +12,10 @@ import (
 // Config.WelcomeMail and Config.WelcomeText say so.
 //
 // A password is checked, given to the store for a new user, and shown nowhere; that of an existing user is not
-// changed unless the field has a rule of its own (Config.Rules), since a file cannot be compared with it. The status
+// changed, since a file cannot be compared with it (for a product that wants it changed with every upload: take
+// Ignored from the field, and give it a rule of its own in Config.Rules). The status
 // counts only for users who exist. The groups must exist: the engine needs WithReferences, for the sets "region",
-// "city", "role", "position", "team", "department" and "appointments". Plans and uploads with passwords are stored
+// "city", "role", "position", "team", "department" and "appointment". Plans and uploads with passwords are stored
 // under a key: WithSecretKey.
 func Retail() Preset {
 	cfg := usersync.DefaultConfig("Retail")
@@ -28,7 +29,7 @@ func Retail() Preset {
 			{Name: "login", Title: "Login", Required: usersync.Always, MinLength: 1, MaxLength: 50, Sample: "sample.login",
 				Characters: &usersync.Characters{Only: []usersync.CharSet{usersync.Latin, usersync.Digits}, Also: `/\_.-@`},
 				Help:       "It identifies the user."},
-			{Name: "password", Title: "Password", Secret: true, Required: usersync.ForNewUsers, MinLength: 8, MaxLength: 100, Sample: "Sample-1",
+			{Name: "password", Title: "Password", Secret: true, Required: usersync.ForNewUsers, Ignored: usersync.IgnoredForExisting, MinLength: 8, MaxLength: 100, Sample: "Sample-1",
 				Characters: &usersync.Characters{Need: []usersync.CharSet{usersync.Digits, usersync.Latin}, Not: []usersync.CharSet{usersync.Spaces}},
 				Help:       "Password of a new user. It is shown nowhere."},
 			{Name: "phone", Title: "Phone", Kind: usersync.KindPhone, Unique: usersync.MustBeUnique, MaxLength: 64, Sample: "+7 495 000-00-00", Help: "Phone number in any format. It must be different for every user."},
@@ -53,13 +54,14 @@ func flag(field, title string, required usersync.Required, help string) usersync
 		Required: required, Sample: "0", Help: help}
 }
 
-// groups are fields for the group that a user belongs to of each kind. The set has the field's name.
+// groups are fields for the group that a user belongs to of each kind. The set has the field's name, in the singular.
 func groups(titles ...string) []usersync.Field {
 	out := make([]usersync.Field, len(titles))
 	for i, title := range titles {
 		name := strings.ToLower(title)
+		set := strings.TrimSuffix(name, "s")
 		out[i] = usersync.Field{Name: name, Title: title, Aliases: []string{"Group " + title}, Required: usersync.ForNewUsers, MinLength: 1, MaxLength: 255,
-			Refers: &usersync.Refers{Set: name}, Help: "A group of the kind " + title + " that exists."}
+			Refers: &usersync.Refers{Set: set}, Help: "A group of the kind " + title + " that exists."}
 	}
 	return out
 }

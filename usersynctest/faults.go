@@ -221,6 +221,17 @@ func (f *Faults) License(checker usersync.LicenseChecker) usersync.LicenseChecke
 	return license
 }
 
+// References wraps References. The result is a usersync.ReferenceCreator if refs is one.
+func (f *Faults) References(refs usersync.References) usersync.References {
+	if creator, ok := refs.(usersync.ReferenceCreator); ok {
+		return faultyCreator{faultyReferences{f, refs}, creator}
+	}
+	return faultyReferences{f, refs}
+}
+
+// Fields wraps a store.
+func (f *Faults) Fields(store usersync.FieldStore) usersync.FieldStore { return faultyFields{f, store} }
+
 // answer makes a call that has an answer; where the call fails there is none.
 func answer[A any](ctx context.Context, f *Faults, name string, call func() (A, error), half func()) (A, error) {
 	var a, none A
@@ -368,4 +379,43 @@ func (p faultyPools) PoolField() string { return p.pools.PoolField() }
 
 func (p faultyPools) Pools(ctx context.Context) (map[string]usersync.Seats, error) {
 	return answer(ctx, p.faults, "SeatPools.Pools", func() (map[string]usersync.Seats, error) { return p.pools.Pools(ctx) }, func() {})
+}
+
+type faultyReferences struct {
+	faults *Faults
+	refs   usersync.References
+}
+
+func (r faultyReferences) FindReferences(ctx context.Context, set string, names []string) ([]string, error) {
+	return answer(ctx, r.faults, "References.FindReferences", func() ([]string, error) {
+		return r.refs.FindReferences(ctx, set, names)
+	}, func() {})
+}
+
+type faultyCreator struct {
+	faultyReferences
+	creator usersync.ReferenceCreator
+}
+
+func (r faultyCreator) CreateReferences(ctx context.Context, set string, names []string) error {
+	return r.faults.call(ctx, "ReferenceCreator.CreateReferences", func() error {
+		return r.creator.CreateReferences(ctx, set, names)
+	}, func() {
+		if first := names[:len(names)/2]; len(first) > 0 {
+			_ = r.creator.CreateReferences(ctx, set, first) // its answer is lost
+		}
+	})
+}
+
+type faultyFields struct {
+	faults *Faults
+	store  usersync.FieldStore
+}
+
+func (s faultyFields) Fields(ctx context.Context) ([]usersync.Field, error) {
+	return answer(ctx, s.faults, "FieldStore.Fields", func() ([]usersync.Field, error) { return s.store.Fields(ctx) }, func() {})
+}
+
+func (s faultyFields) AddFields(ctx context.Context, fields []usersync.Field) error {
+	return s.faults.Call(ctx, "FieldStore.AddFields", func() error { return s.store.AddFields(ctx, fields) })
 }

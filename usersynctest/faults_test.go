@@ -112,7 +112,8 @@ func TestFaultsReachEveryCall(t *testing.T) {
 	})
 	once := []string{"UserStore.FindUsers", "UserStore.WriteUsers", "BaselineStore.Load", "BaselineStore.Save",
 		"BaselineSearcher.InOtherBaselines", "Mailer.SendWelcome", "LicenseChecker.Seats",
-		"SeatReserver.ReserveSeats", "SeatPools.Pools", "own call"}
+		"SeatReserver.ReserveSeats", "SeatPools.Pools", "References.FindReferences", "ReferenceCreator.CreateReferences", "FieldStore.Fields",
+		"FieldStore.AddFields", "own call"}
 	if want := slices.Repeat(once, len(AllFaults())); !slices.Equal(struck, want) {
 		t.Errorf("struck %q, want %q", struck, want)
 	}
@@ -122,6 +123,8 @@ func callEverything(ctx context.Context, f *Faults) error {
 	store := memory.New()
 	users, baselines := f.Users(store), f.Baselines(store.Baselines())
 	book := f.License(seats.NewBook(seats.NewPools("products", seats.Limits{Total: 1, Pools: map[string]int{"Alpha": 1}}, nobody)))
+	things := f.References(memory.NewReferences())
+	fields := f.Fields(memory.NewFields())
 	for _, call := range []func() error{
 		func() error { _, err := users.FindUsers(ctx, "userName", nil); return err },
 		func() error { _, err := users.WriteUsers(ctx, createUsers("a")); return err },
@@ -135,6 +138,12 @@ func callEverything(ctx context.Context, f *Faults) error {
 		func() error { _, err := f.License(memory.NewSeats(store, 1)).Seats(ctx); return err },
 		func() error { return book.(usersync.SeatReserver).ReserveSeats(ctx, "run-1", nil, time.Hour) },
 		func() error { _, err := book.(usersync.SeatPools).Pools(ctx); return err },
+		func() error { _, err := things.FindReferences(ctx, "group", nil); return err },
+		func() error {
+			return things.(usersync.ReferenceCreator).CreateReferences(ctx, "group", []string{"a", "b"})
+		},
+		func() error { _, err := fields.Fields(ctx); return err },
+		func() error { return fields.AddFields(ctx, []usersync.Field{{Name: "badge"}}) },
 		func() error { return f.Call(ctx, "own call", func() error { return nil }) },
 	} {
 		if err := call(); err != nil {
@@ -152,6 +161,9 @@ func TestFaultsForwardOptionalInterfaces(t *testing.T) {
 	if _, searches := FailNth(0, ErrorBefore).Baselines(plain).(usersync.BaselineSearcher); searches {
 		t.Error("the wrapper of a store that cannot search can")
 	}
+	if _, creates := FailNth(0, ErrorBefore).References(onlyFinds{memory.NewReferences()}).(usersync.ReferenceCreator); creates {
+		t.Error("the wrapper of references that cannot create can")
+	}
 }
 
 // TestSuitesPassThroughFaults shows that the wrappers change nothing as long as no call is to fail.
@@ -161,6 +173,7 @@ func TestSuitesPassThroughFaults(t *testing.T) {
 	passes(t, baselineChecks(), func(tr trial) *baselines {
 		return &baselines{tr, f.Baselines(memory.NewBaselines())}
 	})
+	passes(t, fieldChecks(), func(tr trial) *fieldStore { return &fieldStore{tr, f.Fields(memory.NewFields())} })
 }
 
 func ExampleFailNth() {

@@ -104,3 +104,17 @@ func ExampleSeatsFunc() {
 	fmt.Println(seats.Limit-seats.Used, "free", err)
 	// Output: 380 free <nil>
 }
+
+func ExampleReferences() {
+	ctx := context.Background()
+	groups := memory.NewReferences()
+	groups.Put("group", "Sales", "Night Shift")
+	found, err := groups.FindReferences(ctx, "group", []string{"night shift", "weekend"})
+	fmt.Printf("%q %v\n", found, err)
+	fmt.Println(groups.CreateReferences(ctx, "group", []string{"Weekend", "SALES"}))
+	fmt.Printf("%q\n", groups.Names("group"))
+	// Output:
+	// ["Night Shift"] <nil>
+	// <nil>
+	// ["Night Shift" "Sales" "Weekend"]
+}

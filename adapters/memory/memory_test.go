@@ -34,6 +34,23 @@ func TestStoreWithAnotherKey(t *testing.T) {
 		usersynctest.Key("email"), usersynctest.Lookups("userName"))
 }
 
+func TestReferences(t *testing.T) {
+	usersynctest.TestReferences(t, []string{"group", "role"}, func(*testing.T) (usersync.References, func(string, ...string) error) {
+		r := memory.NewReferences()
+		return r, func(set string, names ...string) error { r.Put(set, names...); return nil }
+	})
+}
+
+func TestReferencesAreRemoved(t *testing.T) {
+	r := memory.NewReferences()
+	r.Put("group", "Sales", "HR")
+	r.Remove("group", "SALES", "nobody's")
+	r.Put("group", "hr")
+	if names := r.Names("group"); len(names) != 1 || names[0] != "hr" || len(r.Names("role")) != 0 {
+		t.Fatal(names, r.Names("role"))
+	}
+}
+
 func TestBaselines(t *testing.T) {
 	usersynctest.TestBaselineStore(t, func(t *testing.T) usersync.BaselineStore {
 		return memory.New().Baselines()
@@ -167,4 +184,8 @@ func TestState(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return memory.NewTokens() })
+}
+
+func TestFields(t *testing.T) {
+	usersynctest.TestFieldStore(t, func(t *testing.T) usersync.FieldStore { return memory.NewFields() })
 }

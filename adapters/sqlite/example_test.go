@@ -164,3 +164,31 @@ func signUp(ctx context.Context, db *sql.DB, book *sqlstore.SeatBook, name strin
 	}
 	return tx.Commit()
 }
+
+// Groups are in a table of the product's own, which knows which of them are in use.
+func ExampleStore_References() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	store, err := sqlite.Open(filepath.Join(dir, "product.db"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+	_, err = store.DB().Exec(`CREATE TABLE teams (label TEXT, open BOOLEAN);
+		INSERT INTO teams VALUES ('Night Shift', TRUE), ('Day Shift', FALSE)`)
+	if err != nil {
+		log.Fatal(err)
+	}
+	groups, err := store.References(map[string]sqlstore.NamedTable{
+		"group": {Table: "teams", Name: "label", Usable: &sqlstore.Flag{Column: "open"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	found, err := groups.FindReferences(context.Background(), "group", []string{"day shift", "night shift"})
+	fmt.Println(found, err)
+	// Output: [Night Shift] <nil>
+}

@@ -130,6 +130,9 @@ func (s *Store) Users() *sqlstore.Users { return s.users }
 // transactions.
 func (s *Store) Stores() usersync.Stores { return s.state.Stores() }
 
+// Fields are where fields are kept that are added while the product runs; see usersync.WithFieldStore.
+func (s *Store) Fields() usersync.FieldStore { return s.state }
+
 // Tokens are where passwordlink keeps the tokens of set-password links.
 func (s *Store) Tokens() passwordlink.TokenStore { return s.state }
 
@@ -137,6 +140,12 @@ func (s *Store) Tokens() passwordlink.TokenStore { return s.state }
 // users, of the ready-made table for instance: SELECT COUNT(*) FROM usersync_users WHERE active.
 func (s *Store) SeatBook(field string, limits seats.Limits, queries seats.Queries) *sqlstore.SeatBook {
 	return sqlstore.NewSeatBook(s.state, field, limits, queries)
+}
+
+// References finds, and creates, the things of each set of a schema, such as groups, in tables of the same file; see
+// sqlstore.NewReferenceCreator. The tables are the product's own.
+func (s *Store) References(tables map[string]sqlstore.NamedTable) (*sqlstore.ReferenceCreator, error) {
+	return sqlstore.NewReferenceCreator(s.db, sqlstore.SQLite, tables)
 }
 
 // DB is the database, for the product's own tables in the same file.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/usersync-go/usersync"
 	"github.com/usersync-go/usersync/adapters/sqlite"
+	"github.com/usersync-go/usersync/adapters/sqlstore"
 	"github.com/usersync-go/usersync/passwordlink"
 	"github.com/usersync-go/usersync/usersynctest"
 )
@@ -56,4 +57,35 @@ func TestStores(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	usersynctest.TestTokenStore(t, func(t *testing.T) passwordlink.TokenStore { return open(t, "tokens.db").Tokens() })
+}
+
+func TestReferences(t *testing.T) {
+	usersynctest.TestReferences(t, []string{"group"}, func(t *testing.T) (usersync.References, func(string, ...string) error) {
+		store := open(t, "groups.db")
+		if _, err := store.DB().Exec("CREATE TABLE groups (name TEXT NOT NULL, folded TEXT NOT NULL UNIQUE)"); err != nil {
+			t.Fatal(err)
+		}
+		refs, err := store.References(map[string]sqlstore.NamedTable{"group": {Table: "groups", Name: "name", Folded: "folded"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return refs, func(_ string, names ...string) error {
+			for _, name := range names {
+				if _, err := store.DB().Exec("INSERT INTO groups VALUES (?, ?)", name, usersync.Fold(name)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	})
+}
+
+func TestFields(t *testing.T) {
+	usersynctest.TestFieldStore(t, func(t *testing.T) usersync.FieldStore { return open(t, "fields.db").Fields() })
+}
+
+// Fields that the schema does not have are kept like its own.
+func TestAddedFields(t *testing.T) {
+	usersynctest.TestUserStore(t, func(t *testing.T) usersync.UserStore { return open(t, "users.db").Users() },
+		usersynctest.Text("shoeSize", "department", "größe"), usersynctest.Lists("tags"))
 }

@@ -143,22 +143,28 @@ func (w *writer) itemIDs(ctx context.Context, l *list, items []string) ([]string
 		return items, nil
 	}
 	d := w.dialect
-	args := make([]any, len(items))
+	exact, lower := make([]any, len(items)), make([]any, len(items))
 	for i, item := range items {
-		args[i] = strings.ToLower(item)
+		exact[i], lower[i] = item, strings.ToLower(item)
 	}
+	name := "n." + d.quote(l.Names.Name)
 	st := &statement{dialect: d}
-	st.add("SELECT n.", d.quote(l.Names.ID), ", n.", d.quote(l.Names.Name), " FROM ", d.quoteTable(l.Names.Table),
-		" n WHERE ")
-	st.among("LOWER(n."+d.quote(l.Names.Name)+")", "text", args)
-	ids := map[string]string{}
+	st.add("SELECT n.", d.quote(l.Names.ID), ", ", name, " FROM ", d.quoteTable(l.Names.Table), " n WHERE ")
+	st.among(name, "text", exact) // a database's LOWER may leave letters as they are that are not ASCII
+	st.add(" OR ")
+	st.among("LOWER("+name+")", "text", lower)
+	ids, same := map[string]string{}, map[string]string{}
 	err := st.query(ctx, w.tx, func(cells []sql.RawBytes) error {
 		ids[usersync.Fold(string(cells[1]))] = string(cells[0])
+		same[string(cells[1])] = string(cells[0])
 		return nil
 	})
 	var out []string
 	for _, item := range items {
-		id, known := ids[usersync.Fold(item)]
+		id, known := same[item]
+		if !known {
+			id, known = ids[usersync.Fold(item)]
+		}
 		if !known && err == nil {
 			return nil, fmt.Errorf("%s %q does not exist", l.field, item)
 		}

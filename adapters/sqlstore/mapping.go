@@ -30,6 +30,9 @@ type Mapping struct {
 	// Lists are the tables of list fields, by field. A list field that is in Columns instead is kept as
 	// a JSON array in a text column.
 	Lists map[string]ListTable `json:"lists,omitempty"`
+	// Added is the table for values of fields that the schema does not have, because they are added to it while
+	// the product runs (usersync.WithFieldStore). Without it such a field cannot be written.
+	Added *AddedTable `json:"added,omitempty"`
 	// Fixed are further columns of new users.
 	Fixed []Fixed `json:"fixed,omitempty"`
 	// SoftDelete tells rows of deleted users, which are not users here, from the others.
@@ -121,8 +124,24 @@ type ListTable struct {
 	User  string `json:"user"` // column with the user's id
 	Item  string `json:"item"` // column with the item, or with its id in Names
 	// Names is the table of all items, if there is one. An item that is not there cannot be written.
-	// Names are compared in lower case.
+	// Names are compared as they stand, and then in lower case.
 	Names *Names `json:"names,omitempty"`
+}
+
+// AddedTable is a table that has a row for each value that a user has of an added field. Users are not found by
+// such fields. They count in versions of HashVersion and CounterVersion; where the database changes the version, it must do so
+// for rows of this table too. Of a user who is deleted, the product removes the rows, by a foreign key for instance.
+//
+// Where the name begins with "usersync_", Users.Migrate makes it. A table of the product's own needs a primary key over
+// User, Field and Item, and names of fields must be compared exactly.
+type AddedTable struct {
+	Table string `json:"table"`
+	User  string `json:"user"`  // column with the user's id
+	Field string `json:"field"` // column with the name of the field
+	Value string `json:"value"` // text column with the value, or with an item of a list
+	// Item is an integer column: 0 for a value, and the place of an item in a list from 1 on. Without it lists
+	// cannot be written.
+	Item string `json:"item,omitempty"`
 }
 
 // Names is a table of named things, such as groups.
@@ -178,6 +197,9 @@ func (m Mapping) Validate(schema usersync.Schema) error {
 
 // ours checks what Users.Migrate makes.
 func (v *validation) ours(m Mapping) {
+	if m.Added != nil {
+		v.addedTable("added", *m.Added)
+	}
 	if m.Remembered != "" {
 		v.table("remembered", m.Remembered)
 	}
@@ -289,6 +311,17 @@ func (v *validation) listTable(path string, t ListTable) {
 		v.identifier(path+".names.id", t.Names.ID)
 		v.identifier(path+".names.name", t.Names.Name)
 	}
+}
+
+func (v *validation) addedTable(path string, t AddedTable) {
+	v.table(path+".table", t.Table)
+	columns := validation{taken: map[string]string{}} // of a table of its own
+	for _, c := range []struct{ member, name string }{{"user", t.User}, {"field", t.Field}, {"value", t.Value}, {"item", t.Item}} {
+		if c.member != "item" || c.name != "" {
+			columns.column(path+"."+c.member, c.name)
+		}
+	}
+	v.problems = append(v.problems, columns.problems...)
 }
 
 // column checks the name of a column of the users' table, which nothing else may use.

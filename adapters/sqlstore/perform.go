@@ -36,6 +36,9 @@ func (w *writer) perform(ctx context.Context, run []int) ([]usersync.Outcome, er
 	if err := w.writeLists(ctx, run, ids); err != nil {
 		return nil, err
 	}
+	if err := w.writeAdded(ctx, run, ids); err != nil {
+		return nil, err
+	}
 	out, err := w.outcomes(ctx, run, ids)
 	if err != nil {
 		return nil, err
@@ -281,7 +284,7 @@ func (w *writer) update(ctx context.Context, run []int, refs map[string]any) ([]
 			return nil, err
 		}
 		id, _ := w.mapping.ID.Kind.argument(c.UserID)
-		if len(names) > 0 || w.setsList(c) && w.mapping.Version.Kind == CounterVersion {
+		if len(names) > 0 || (w.setsList(c) || w.setsAdded(c)) && w.mapping.Version.Kind == CounterVersion {
 			groups = group(groups, names, append(row, id))
 		}
 	}

@@ -110,6 +110,9 @@ func (s *Users) find(ctx context.Context, q queryer, field string, values []stri
 	if err := s.loadLists(ctx, q, found); err != nil {
 		return nil, err
 	}
+	if err := s.loadAdded(ctx, q, found); err != nil {
+		return nil, err
+	}
 	return found, ctx.Err()
 }
 

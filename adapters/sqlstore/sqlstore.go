@@ -168,7 +168,7 @@ func (s *Users) FindUsers(ctx context.Context, field string, values []string) ([
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(s.lists) == 0 && s.dialect != PostgreSQL {
+	if len(s.lists) == 0 && s.mapping.Added == nil && s.dialect != PostgreSQL {
 		return s.find(ctx, s.db, field, values)
 	}
 	tx, err := s.db.BeginTx(ctx, s.dialect.snapshot()) // users and their lists are of one moment

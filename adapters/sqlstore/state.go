@@ -23,12 +23,13 @@ var (
 	_ usersync.Journal          = (*State)(nil)
 	_ usersync.LeaseStore       = (*State)(nil)
 	_ usersync.Outbox           = (*State)(nil)
+	_ usersync.FieldStore       = (*State)(nil)
 	_ usersync.ImportStore      = (*State)(nil)
 	_ passwordlink.TokenStore   = (*State)(nil)
 )
 
 // State keeps configurations, baselines, plans, runs, journals, leases, mails and imports in tables of its own, for
-// one tenant: all of usersync.Stores. It keeps the tokens of set-password links too. It may be used by several goroutines at once, and by several processes
+// one tenant: all of usersync.Stores. It keeps the tokens of set-password links and added fields too. It may be used by several goroutines at once, and by several processes
 // on one database.
 //
 // Where the users are in the same database, a batch of them and its entry in the journal are written in one
@@ -52,7 +53,7 @@ func WithPrefix(prefix string) StateOption { return func(s *State) { s.prefix = 
 func WithTenant(tenant string) StateOption { return func(s *State) { s.tenant = tenant } }
 
 // stateTables are the tables of a State, without the prefix.
-var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats", "tokens", "imports"}
+var stateTables = []string{"migrations", "configs", "baselines", "plans", "runs", "parts", "journal", "leases", "mails", "seats", "tokens", "fields", "imports"}
 
 // NewState makes a State. It does not talk to the database, which belongs to the caller; the tables are made
 // by Migrate.

@@ -16,7 +16,8 @@ import (
 const ours = "usersync_"
 
 // DefaultMapping describes the ready-made table for the users of a schema: usersync_users, with a column
-// for each field that has values, and usersync_changes, where idempotency keys are kept. Secret fields
+// for each field that has values, usersync_values for those of added fields, and usersync_changes, where idempotency
+// keys are kept. Secret fields
 // have no column, since the table is no place for them as they are: a product that takes passwords adds one to
 // Columns, with a Hash.
 func DefaultMapping(schema usersync.Schema) Mapping {
@@ -26,6 +27,7 @@ func DefaultMapping(schema usersync.Schema) Mapping {
 		Version:    Version{Kind: CounterVersion, Column: "version"},
 		Active:     Flag{Column: "active"},
 		Columns:    map[string]Column{},
+		Added:      &AddedTable{Table: ours + "values", User: "user_id", Field: "field", Item: "item", Value: "value"},
 		Remembered: ours + "changes",
 	}
 	taken := map[string]bool{"id": true, "version": true, "active": true}
@@ -82,6 +84,11 @@ func (s *Users) Migrate(ctx context.Context) error {
 			return fmt.Errorf("sqlstore: making table %s: %w", s.mapping.Table, err)
 		}
 	}
+	if s.mapping.Added != nil && isOurs(s.mapping.Added.Table) {
+		if err := s.execAll(ctx, s.createAdded()); err != nil {
+			return err
+		}
+	}
 	if isOurs(s.mapping.Remembered) {
 		return s.execAll(ctx, s.createRemembered())
 	}
@@ -118,6 +125,9 @@ func (s *Users) Schema() []string {
 	if isOurs(s.mapping.Table) {
 		out = append(out, s.createUsers())
 		out = append(out, s.createIndexes()...)
+	}
+	if s.mapping.Added != nil && isOurs(s.mapping.Added.Table) {
+		out = append(out, s.createAdded())
 	}
 	if isOurs(s.mapping.Remembered) {
 		out = append(out, s.createRemembered())

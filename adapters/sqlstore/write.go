@@ -96,13 +96,19 @@ func (w *writer) prepare(ctx context.Context) error {
 		_, err := w.tx.ExecContext(ctx, "UPDATE "+w.table+" SET "+id+" = "+id+" WHERE 1 = 0")
 		return err
 	case MySQL:
-		var mode string
-		if err := w.tx.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode").Scan(&mode); err != nil {
-			return err
-		}
-		if !strings.Contains(mode, "STRICT_") {
-			return fmt.Errorf("sql_mode %q would cut values off: make the connection's mode strict", mode)
-		}
+		return requireStrict(ctx, w.tx)
+	}
+	return nil
+}
+
+// requireStrict refuses a connection to MySQL that cuts values off.
+func requireStrict(ctx context.Context, tx *sql.Tx) error {
+	var mode string
+	if err := tx.QueryRowContext(ctx, "SELECT @@SESSION.sql_mode").Scan(&mode); err != nil {
+		return err
+	}
+	if !strings.Contains(mode, "STRICT_") {
+		return fmt.Errorf("sql_mode %q would cut values off: make the connection's mode strict", mode)
 	}
 	return nil
 }
@@ -265,7 +271,7 @@ func (w *writer) refuse(c *usersync.Change) error {
 	}
 	for field := range c.Set.All() {
 		_, listed := w.mapping.Lists[field]
-		if w.byField[field] == nil && !listed {
+		if w.byField[field] == nil && !listed && !w.isAdded(field) {
 			return fmt.Errorf("sqlstore: the mapping has no place for %s", field)
 		}
 	}
