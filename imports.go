@@ -117,6 +117,7 @@ type ImportOptions struct {
 	Notify      []string `json:"notify,omitempty"`    // addresses that are told of the run's end, see Notify
 	Confirmed   *int     `json:"confirmed,omitempty"` // see ConfirmDeactivations
 	SkipStale   bool     `json:"skipStale,omitempty"` // see SkipStale
+	Fields      []Field  `json:"fields,omitempty"`    // added with the run, see AddFields
 }
 
 // ImportQuery picks imports. Fields with their zero value pick all.
@@ -180,7 +181,7 @@ func WithImportOptions(o ImportOptions) StartOption {
 }
 
 func (o ImportOptions) clone() ImportOptions {
-	o.Notify = slices.Clone(o.Notify)
+	o.Notify, o.Fields = slices.Clone(o.Notify), slices.Clone(o.Fields)
 	return o
 }
 

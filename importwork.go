@@ -172,7 +172,7 @@ func (j *importJob) preview(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	told := previewOption(func(o *previewOptions) { o.told = j.hasRead(ctx) })
-	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), told)
+	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), AddFields(j.imp.Options.Fields...), told)
 }
 
 // tellEvery is how often the record of an import says how many rows were read.
