@@ -71,9 +71,9 @@ func WithSSODomains(domains ...string) Option { return func(o *options) { o.else
 // WithMailRetries sets how often a mail is tried. It matters only with WithRuns.
 func WithMailRetries(r Retries) Option { return func(o *options) { o.retries = r } }
 
-// WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One
-// that was begun twice that time ago and has no end was begun by a process that is gone; the clocks of the
-// processes must not be further apart than this time.
+// WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One that
+// was begun twice that time ago and has no end was begun by a process that is gone; the clocks of the processes must
+// not be further apart than this time.
 func WithMailTime(d time.Duration) Option { return func(o *options) { o.mailTime = d } }
 
 // WithImportRetries sets how often an import in the background is tried, without a person, when a store or

@@ -84,7 +84,7 @@ func importFits(imp *usersync.Import, q *usersync.ImportQuery) bool {
 }
 
 func copyImport(imp usersync.Import) usersync.Import {
-	imp.Options.Notify = slices.Clone(imp.Options.Notify)
+	imp.Options.Notify, imp.Options.Fields = slices.Clone(imp.Options.Notify), slices.Clone(imp.Options.Fields)
 	return imp
 }
 

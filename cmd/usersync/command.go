@@ -88,7 +88,15 @@ func commands() []command {
 		{"mails list", "", "list welcome mails and other messages, and how they stand", (*app).mailsList},
 		{"mails retry", "MAIL...", "have mails sent that failed, or of which it is not known", (*app).mailsRetry},
 		{"mails drop", "MAIL...", "give mails up", (*app).mailsDrop},
-		{"prune", "-older AGE", "remove old runs, and plans that were never applied", (*app).prune},
+		{"imports start", "-config CONFIG FILE", "keep a file, to be imported in the background", (*app).importsStart},
+		{"imports list", "", "list the imports in the background, the newest first", (*app).importsList},
+		{"imports show", "IMPORT", "show how an import stands, and the errors of its file", (*app).importsShow},
+		{"imports continue", "IMPORT", "let an import go on that needs a person or has failed", (*app).importsContinue},
+		{"imports replace", "IMPORT FILE", "give an import another file, and begin anew", (*app).importsReplace},
+		{"imports cancel", "IMPORT", "end an import", (*app).importsCancel},
+		{"imports delete", "IMPORT...", "remove imports that have ended from the list", (*app).importsDelete},
+		{"work", "", "import in the background until it is interrupted", (*app).work},
+		{"prune", "-older AGE", "remove old runs and imports, and plans that were never applied", (*app).prune},
 		{"version", "", "print the version of this program", (*app).version},
 	}
 }

@@ -250,7 +250,8 @@ func (a *app) prune(f *flag.FlagSet) func(context.Context, []string) error {
 		return p.within(ctx, func(svc *usersync.Service) error {
 			removed, err := svc.Prune(ctx, time.Now().Add(-age))
 			if err == nil {
-				fmt.Fprintf(a.out, "%s and %s were removed.\n", count(removed.Runs, "run"), count(removed.Plans, "plan"))
+				fmt.Fprintf(a.out, "%s, %s and %s were removed.\n", count(removed.Runs, "run"), count(removed.Plans, "plan"),
+					count(removed.Imports, "import"))
 			}
 			return err
 		})

@@ -45,6 +45,12 @@
 // Ctrl-C, or SIGTERM, ends a run after the batch that is being written; a second one ends the process at once.
 // Whatever has ended a run, resume goes on with it, where it ended; half a minute later if its process was killed.
 //
+// # In the background
+//
+// "usersync imports start" keeps a file in the database and returns; "usersync work", here or elsewhere, imports what is
+// kept until it is interrupted, with -once what is there. An import that needs a person waits: "imports show" says
+// what for, and "imports continue", "imports replace" and "imports cancel" answer.
+//
 // # Exit codes
 //
 //	0  done, or nothing to do
