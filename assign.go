@@ -46,7 +46,7 @@ type preparedRule struct {
 	at         int32 // place among all rules of the configuration
 	any        bool
 	conditions []condition
-	values     []string // canonical items: whatever wants to look up what rules add finds it here
+	values     string // canonical, a list: whatever wants to look up what rules add finds it here
 }
 
 type condition struct {
@@ -63,7 +63,8 @@ type subject struct {
 	items, forms []string
 }
 
-// prepareAssignments prepares the assignments of a valid configuration; nil for one that has none.
+// prepareAssignments prepares the assignments of a valid configuration; nil for one that has none. A value that
+// the product's own checks took when a plan was stored, and do not take now, is left out.
 func prepareAssignments(s *schema, cfg *Config) *assigner {
 	if len(cfg.Assignments) == 0 {
 		return nil
@@ -99,7 +100,7 @@ func (a *assigner) target(f *field, cfg *Config) *target {
 func (a *assigner) prepare(f *field, at int32, r *AssignRule) preparedRule {
 	out := preparedRule{at: at, any: r.Any}
 	for _, value := range r.Values {
-		out.values = append(out.values, listItems(canonicalOf(f, value))...)
+		out.values = mergeLists(f, out.values, canonicalOf(f, value))
 	}
 	for i := range r.If {
 		out.conditions = append(out.conditions, a.condition(&r.If[i]))
@@ -211,21 +212,15 @@ func (a *assigner) assignTo(t *target, s *situation) []int32 {
 
 // add gives a list with what the rules add to it, and the rules that added something.
 func (a *assigner) add(t *target, base string, s *situation) (value string, rules []int32) {
-	items := listItems(base)
+	value = base
 	for i := range t.sets {
 		for _, r := range a.deciding(&t.sets[i], s) {
-			before := len(items)
-			for _, v := range r.values {
-				if !t.field.hasItem(items, v) {
-					items = append(items, v)
-				}
-			}
-			if len(items) > before {
-				rules = append(rules, r.at)
+			if more := mergeLists(t.field, value, r.values); len(more) > len(value) {
+				value, rules = more, append(rules, r.at)
 			}
 		}
 	}
-	return listValue(items), rules
+	return value, rules
 }
 
 // deciding are the rules of a set that decide about a user.

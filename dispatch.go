@@ -15,13 +15,15 @@ type DispatchOptions struct {
 	Poll    time.Duration // how often to look for what other processes have started or left; 0 is 5 seconds
 }
 
-// Dispatch works imports off, whichever process has started them, until ctx is done: the oldest first, one at a time
-// for a configuration. It takes over what a process has left that is gone, once its lease has run out
-// (WithLeaseTime). What is started in this process begins at once. Stores that fail are logged and asked again.
+// Dispatch works imports off, whichever process has started them, until ctx is done: the oldest first, one
+// at a time for a configuration. It takes over what a process has left that is gone, once its lease has run
+// out (WithLeaseTime). What is started in this process begins at once. Stores that fail are logged and
+// asked again.
 //
-// The host calls it in a goroutine of its own, in as many processes as it likes. When ctx is done, runs end after the batch
-// that is being written, and go on with the next Dispatch, in this process or another; all that Dispatch has begun has ended when it returns, which is nil. The
-// error is for options that are not valid.
+// The host calls it in a goroutine of its own, in as many processes as it likes. When ctx is done, runs end
+// after the batch that is being written, and go on with the next Dispatch, in this process or another; all
+// that Dispatch has begun has ended when it returns, which is nil. The error is for options that are not
+// valid.
 func (s *Service) Dispatch(ctx context.Context, o DispatchOptions) error {
 	if err := s.hasImports(); err != nil {
 		return err

@@ -75,9 +75,9 @@ func (s *busy) WriteUsers(ctx context.Context, changes []usersync.Change) ([]use
 	return s.UserStore.WriteUsers(ctx, changes)
 }
 
-// I2, I5: two processes dispatch the imports of three configurations: each is imported once, those of a configuration
-// one after the other as they were started, and no more at once than there are workers. What Dispatch has begun has
-// ended when it returns.
+// I2, I5: two processes dispatch the imports of three configurations: each is imported once, those of a
+// configuration one after the other as they were started, and no more at once than there are workers. What
+// Dispatch has begun has ended when it returns.
 func TestDispatch(t *testing.T) {
 	b := newBureau(t)
 	users := &busy{UserStore: b.store, now: map[string]int{}}
@@ -129,7 +129,8 @@ func TestDispatch(t *testing.T) {
 	nothingRuns(t)
 }
 
-// nothingRuns ends the test if a goroutine of an import is left. One that has said so may still be on its way out.
+// nothingRuns ends the test if a goroutine of an import is left. One that has said so may still be on its
+// way out.
 func nothingRuns(t *testing.T) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -139,7 +140,8 @@ func nothingRuns(t *testing.T) {
 	}, soon, time.Millisecond)
 }
 
-// I5: what is started in the process of a dispatcher begins at once, what another process has started with the next look.
+// I5: what is started in the process of a dispatcher begins at once, what another process has started with
+// the next look.
 func TestDispatchWakes(t *testing.T) {
 	b := newBureau(t)
 	stop := dispatching(t, b.svc, usersync.DispatchOptions{Poll: time.Hour})
@@ -272,9 +274,9 @@ func (c *company) imports(f *usersynctest.Faults, n int) usersync.Import {
 	return imp
 }
 
-// I5, A5: in an import of all classes every call of a store, the journal, the baseline and the mailer fails once, by an error, a panic
-// and a cancellation, before it took effect and after. Whoever takes the import over brings it to its end: nobody is
-// lost or doubled, there is one run, and nobody has a second mail.
+// I5, A5: in an import of all classes every call of a store, the journal, the baseline and the mailer fails
+// once, by an error, a panic and a cancellation, before it took effect and after. Whoever takes the import
+// over brings it to its end: nobody is lost or doubled, there is one run, and nobody has a second mail.
 func TestImportAfterFaults(t *testing.T) {
 	const n = 40
 	want := newCompany(t, n)

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// WriteErrors writes what is wrong with the file as plain text, to show or to copy: a line for every error, with its row,
-// its column and cell, and what is wrong, in the order of the file. Nothing for a plan without errors. The error is that
-// of w.
+// WriteErrors writes what is wrong with the file as plain text, to show or to copy: a line for every error,
+// with its row, its column and cell, and what is wrong, in the order of the file. Nothing for a plan
+// without errors. The error is that of w.
 func (p *Plan) WriteErrors(w io.Writer) error { return writeErrors(w, p.RowsOf(ClassError)) }
 
 // WriteErrors is [Plan.WriteErrors] with what could not be written besides.
@@ -49,8 +49,8 @@ func (r *Row) place() string {
 // oneLine keeps a text with line breaks, as cells may have them, on one line.
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
-// WriteErrors writes the errors of a run or, before it was applied, of a plan as text, see Plan.WriteErrors. An import
-// whose file was refused has no plan: its Problem says why.
+// WriteErrors writes the errors of a run or, before it was applied, of a plan as text, see
+// Plan.WriteErrors. An import whose file was refused has no plan: its Problem says why.
 func (s *Service) WriteErrors(ctx context.Context, id string, w io.Writer) error {
 	run, err := s.Run(ctx, id)
 	if err == nil {

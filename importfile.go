@@ -29,8 +29,8 @@ type upload struct {
 	file ImportFile
 }
 
-// upload opens a source and looks at what can be told without reading its rows. Errors are *FileError, or those of the
-// reader. (R2, R3)
+// upload opens a source and looks at what can be told without reading its rows. Errors are *FileError, or
+// those of the reader. (R2, R3)
 func (s *Service) upload(ctx context.Context, cfg Config, src Source) (*upload, error) {
 	secrets := s.eng.schema.hasSecrets()
 	if secrets && s.eng.seal == nil {
@@ -138,8 +138,8 @@ func (u *upload) parts(seal *sealer, id string) iter.Seq2[[]byte, error] {
 	}
 }
 
-// sealedAs binds a part to its place: it opens as that part of that upload of that import alone, and the last one only
-// as the last.
+// sealedAs binds a part to its place: it opens as that part of that upload of that import alone, and the
+// last one only as the last.
 func (f *ImportFile) sealedAs(id string, part int) []byte {
 	return fmt.Appendf(nil, "usersync import %s upload %s part %d of %d", id, f.Upload, part, f.Parts)
 }
@@ -190,7 +190,8 @@ func (s *Service) opened(imp *Import, n int, part []byte) ([]byte, error) {
 	}
 	data, err := s.eng.seal.aead.Open(nil, nil, part, imp.File.sealedAs(imp.ID, n))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the stored upload cannot be opened: the key (WithSecretKey) is another, or it was damaged: replace the file", ErrInvalid)
+		return nil, fmt.Errorf("%w: the stored upload cannot be opened: the key (WithSecretKey) is another, or it was damaged: "+
+			"replace the file", ErrInvalid)
 	}
 	return data, nil
 }

@@ -89,7 +89,8 @@ func (b *bureau) names() string {
 	return strings.Join(names, " ")
 }
 
-// I1, I2: an upload is taken at once, checked and applied by whichever service works it off, and gone afterwards.
+// I1, I2: an upload is taken at once, checked and applied by whichever service works it off, and gone
+// afterwards.
 func TestImport(t *testing.T) {
 	b := newBureau(t, "anna title=Cook")
 	imp := b.begin(officeFile("anna locale=fr", "bert").WithName(`C:\files\staff.csv`), usersync.ImportOptions{},
@@ -161,7 +162,8 @@ func TestStartRefuses(t *testing.T) {
 	require.ErrorIs(t, b.svc.Dispatch(ctx, usersync.DispatchOptions{Workers: -1}), usersync.ErrInvalid)
 }
 
-// I3: rows with errors stop an import, unless it was started with SkipBadRows; a person lets it go on without them.
+// I3: rows with errors stop an import, unless it was started with SkipBadRows; a person lets it go on
+// without them.
 func TestImportWithBadRows(t *testing.T) {
 	b := newBureau(t, "anna")
 	file := func() usersync.Source { return officeFile("anna", "bert", "carl email=nonsense") }
@@ -187,7 +189,8 @@ func TestImportWithBadRows(t *testing.T) {
 	b.done(imp, usersync.RunCounts{Skipped: 2, Errors: 1})
 }
 
-// I3: a file that was refused can be replaced, and what was agreed to about the old one does not count for the new one.
+// I3: a file that was refused can be replaced, and what was agreed to about the old one does not count for
+// the new one.
 func TestReplaceFile(t *testing.T) {
 	b := newBureau(t, "anna")
 	imp := b.work(b.begin(usersync.CSV(strings.NewReader("name\nanna\n")).WithName("x.csv"), usersync.ImportOptions{}))
@@ -250,7 +253,8 @@ func TestImportWithReview(t *testing.T) {
 	b.done(b.work(b.resumeImport(imp, usersync.ImportChoices{})), usersync.RunCounts{Created: 1, Skipped: 1})
 }
 
-// I4: a plan that is stale is made anew, once, without a person; and never applied where a person has seen another.
+// I4: a plan that is stale is made anew, once, without a person; and never applied where a person has seen
+// another.
 func TestStaleImport(t *testing.T) {
 	b := newBureau(t, "anna title=Cook")
 	imp := b.work(b.begin(officeFile("anna locale=fr", "bert"), usersync.ImportOptions{Review: true}))
@@ -361,7 +365,8 @@ func (s *listeningUsers) WriteUsers(ctx context.Context, changes []usersync.Chan
 	return s.UserStore.WriteUsers(context.WithoutCancel(ctx), changes)
 }
 
-// I6: one that is being applied is cancelled after its batch, from here or from another process, and can be undone.
+// I6: one that is being applied is cancelled after its batch, from here or from another process, and can be
+// undone.
 func TestCancelImport(t *testing.T) {
 	for _, where := range []string{"here", "elsewhere"} {
 		t.Run(where, func(t *testing.T) {
@@ -544,7 +549,8 @@ func secretary() usersync.Schema {
 	return s
 }
 
-// I8, A10: where fields are secret an upload is refused without a key, and sealed with one; parts are only what they were.
+// I8, A10: where fields are secret an upload is refused without a key, and sealed with one; parts are only
+// what they were.
 func TestSealedImport(t *testing.T) {
 	const canary = "Tr0ub4dor-Canary"
 	state := memory.NewState(nil)

@@ -25,10 +25,10 @@ func importLease(configID string) string { return "imports of " + configID }
 // errIdle: there is nothing to do for an import.
 var errIdle = errors.New("usersync: the import needs no work")
 
-// RunImport works one import off, in the calling goroutine, until it is done, needs a person or has failed, and returns
-// it as it is then: for job queues, and for tests. One that needs no work is returned as it is. An error means that
-// the import goes on later, by another RunImport or by Dispatch: ctx was done, a store failed, or a worker or another
-// run of the configuration is at work (it wraps ErrRunInProgress).
+// RunImport works one import off, in the calling goroutine, until it is done, needs a person or has failed,
+// and returns it as it is then: for job queues, and for tests. One that needs no work is returned as it is.
+// An error means that the import goes on later, by another RunImport or by Dispatch: ctx was done, a store
+// failed, or a worker or another run of the configuration is at work (it wraps ErrRunInProgress).
 func (s *Service) RunImport(ctx context.Context, id string) (Import, error) {
 	imp, err := s.Import(ctx, id)
 	if err != nil {
@@ -45,12 +45,14 @@ func (s *Service) RunImport(ctx context.Context, id string) (Import, error) {
 	return job.imp, err
 }
 
-// claimImport makes this process the one that works on an import. The error is errIdle where there is nothing to do.
+// claimImport makes this process the one that works on an import. The error is errIdle where there is
+// nothing to do.
 func (s *Service) claimImport(ctx context.Context, imp *Import) (*importJob, error) {
 	if !imp.Status.isOpen() {
 		return nil, errIdle
 	}
-	j := &importJob{Service: s, imp: *imp, ledger: &ledger{Stores: s.eng.stores, ttl: s.eng.leaseTime}, cancel: func(error) {}}
+	j := &importJob{Service: s, imp: *imp, cancel: func(error) {},
+		ledger: &ledger{Stores: s.eng.stores, ttl: s.eng.leaseTime}}
 	if err := j.ledger.acquire(ctx, importLease(imp.ConfigID), imp.ID); err != nil {
 		return nil, fmt.Errorf("usersync: import %s: %w", imp.ID, err)
 	}
@@ -76,7 +78,8 @@ func (s *Service) claimImport(ctx context.Context, imp *Import) (*importJob, err
 // leave lets the next worker begin.
 func (j *importJob) leave(ctx context.Context) {
 	if err := j.ledger.release(ctx); err != nil {
-		j.eng.log.WarnContext(ctx, "usersync: a lease could not be let go", "config", j.imp.ConfigID, "import", j.imp.ID, "error", loggable(err))
+		j.eng.log.WarnContext(ctx, "usersync: a lease could not be let go", "config", j.imp.ConfigID, "import", j.imp.ID,
+			"error", loggable(err))
 	}
 }
 
@@ -91,7 +94,8 @@ func (j *importJob) carryOut(ctx context.Context) error {
 	defer j.desk.end(j)
 	err := j.work(kept)
 	if err != nil {
-		j.eng.log.WarnContext(ctx, "usersync: an import goes on later", "config", j.imp.ConfigID, "import", j.imp.ID, "error", loggable(err))
+		j.eng.log.WarnContext(ctx, "usersync: an import goes on later", "config", j.imp.ConfigID, "import", j.imp.ID,
+			"error", loggable(err))
 	}
 	return err
 }
@@ -116,7 +120,8 @@ func (j *importJob) work(ctx context.Context) error {
 	}
 }
 
-// save changes the record, unless another worker has the import by now. What must be stored is, also if ctx is done.
+// save changes the record, unless another worker has the import by now. What must be stored is, also if ctx
+// is done.
 func (j *importJob) save(ctx context.Context, change func(*Import)) error {
 	ctx, done := lasting(ctx)
 	defer done()
@@ -166,7 +171,8 @@ func (j *importJob) preview(ctx context.Context) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), AddFields(j.imp.Options.Fields...), previewOption(func(o *previewOptions) { o.told = j.hasRead(ctx) }))
+	told := previewOption(func(o *previewOptions) { o.told = j.hasRead(ctx) })
+	return j.Preview(ctx, j.imp.ConfigID, src, By(j.imp.Actor), AddFields(j.imp.Options.Fields...), told)
 }
 
 // tellEvery is how often the record of an import says how many rows were read.
@@ -180,7 +186,8 @@ func (j *importJob) hasRead(ctx context.Context) func(int) {
 		if now := j.eng.now(); now.Sub(j.told) >= tellEvery {
 			j.told = now
 			if err := j.save(ctx, func(imp *Import) { imp.Read = rows }); err != nil {
-				j.eng.log.WarnContext(ctx, "usersync: how far an import is could not be stored", "import", j.imp.ID, "error", loggable(err))
+				j.eng.log.WarnContext(ctx, "usersync: how far an import is could not be stored", "import", j.imp.ID,
+					"error", loggable(err))
 			}
 		}
 	}
@@ -197,7 +204,8 @@ func (imp *Import) hold(plan *Plan) (code, text string) {
 	}
 	c := imp.Plan
 	if imp.Agreed != "" && imp.Agreed != imp.PlanID {
-		add(ImportMoved, "users or the configuration have changed since somebody looked at the plan, or since the run began: look at the new one")
+		add(ImportMoved, "users or the configuration have changed since somebody looked at the plan, or since the run began: "+
+			"look at the new one")
 	}
 	if c.Errors > 0 && !imp.Options.SkipBadRows {
 		add(ImportBadRows, fmt.Sprintf("%d of %d rows have errors: go on without them, replace the file, or cancel", c.Errors, c.Rows))
@@ -334,7 +342,8 @@ func wasAsked(err error) bool {
 	return errors.Is(err, errAsked) || errors.As(err, &told) && errors.Is(told, context.Canceled)
 }
 
-// paused stops an import until its configuration is resumed. That makes its plan stale, unless its run has begun.
+// paused stops an import until its configuration is resumed. That makes its plan stale, unless its run has
+// begun.
 func (j *importJob) paused(ctx context.Context, why error) error {
 	rec, err := j.stores.storedRun(ctx, j.imp.PlanID)
 	if err != nil {
@@ -348,8 +357,8 @@ func (j *importJob) paused(ctx context.Context, why error) error {
 	})
 }
 
-// recheck forgets a plan of which something has moved, so that another is made. Where a run of it had begun, or something moves
-// again and again, a person has to see the next one.
+// recheck forgets a plan of which something has moved, so that another is made. Where a run of it had
+// begun, or something moves again and again, a person has to see the next one.
 func (j *importJob) recheck(ctx context.Context) error {
 	rec, err := j.stores.storedRun(ctx, j.imp.PlanID)
 	if err != nil {
@@ -367,8 +376,8 @@ func (j *importJob) recheck(ctx context.Context) error {
 
 func (imp *Import) forgetPlan() { imp.PlanID, imp.Plan, imp.Read = "", Counts{}, 0 }
 
-// interrupted says what becomes of an import whose context is done: somebody has cancelled it, another worker has it,
-// or this process ends.
+// interrupted says what becomes of an import whose context is done: somebody has cancelled it, another
+// worker has it, or this process ends.
 func (j *importJob) interrupted(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, ErrLeaseLost) {

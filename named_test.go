@@ -390,3 +390,36 @@ func summaryText(t *testing.T, book []byte) string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// C10: what assignment rules add is spelled as the product does, also when a decision asks them again, and must be there.
+func TestNamesOfAssignments(t *testing.T) {
+	o, spy := thingOffice(t, usersync.MissingIsOffered, usersync.MissingIsOffered, "anna cField2=sales title=Clerk", "bert title=Clerk")
+	o.cfg.Rules = map[string]usersync.Rule{"title": {Strategy: usersync.AskAtRuntime}}
+	o.cfg.Assignments = []usersync.Assignment{{Field: "cField2", Match: usersync.AllMatches, Rules: []usersync.AssignRule{
+		{Name: "leads", If: []usersync.Condition{{Field: "title", Op: usersync.IfEquals, Values: []string{"LEAD"}}}, Values: []string{"night SHIFT", "SALES"}}}}}
+	plan := o.preview("anna title=lead", "bert title=lead", "carl title=Lead cField2=Weekend")
+	require.NoError(t, plan.Resolve(usersync.Decision{Choice: usersync.CreateMissing}, usersync.Decision{Choice: usersync.TakeFile, Row: 2},
+		usersync.Decision{Choice: usersync.KeepCurrent, Row: 3}))
+	o.apply(restored(plan))
+	require.Equal(t, []string{"sales", "Night Shift"}, o.user("anna").Values.List("cField2"))
+	require.Empty(t, o.user("bert").Values.List("cField2"))
+	require.Equal(t, []string{"Weekend", "Night Shift", "Sales"}, o.user("carl").Values.List("cField2"))
+	require.Equal(t, []string{"night SHIFT", "SALES"}, o.cfg.Assignments[0].Rules[0].Values, "the caller's are as they were")
+
+	spy.Remove("group", "Sales")
+	_, err := o.eng.Preview(t.Context(), o.cfg, officeFile("anna"))
+	var invalid *usersync.InvalidError
+	require.ErrorAs(t, err, &invalid)
+	require.Equal(t, []usersync.Problem{{Path: "assignments.0.rules.0.values.1",
+		Detail: `there is no group "SALES": create it first, or correct the name`}}, invalid.Problems)
+}
+
+// P1: the template's guide says which values are names.
+func TestTemplateOfNames(t *testing.T) {
+	s := usersync.Schema{Key: "name", Fields: []usersync.Field{{Name: "name"},
+		{Name: "role", Refers: &usersync.Refers{Set: "role", Missing: usersync.MissingIsOffered}},
+		{Name: "sources", List: &usersync.ListFormat{Separator: ","}, Refers: &usersync.Refers{Set: "source", Before: ":"}}}}
+	guide := fmt.Sprint(sheetRows(t, fileOf(t, s.WriteTemplate), "Fields"))
+	require.Contains(t, guide, "Name of an existing role, or of one to be created")
+	require.Contains(t, guide, "Name of an existing source, then : and more; several are separated by a comma")
+}

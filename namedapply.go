@@ -123,25 +123,6 @@ func namesOfThings(names []ReferenceName) []string {
 	return out
 }
 
-// whatIsThere looks up which things the rows named before.
-func (u *undoJob) whatIsThere(ctx context.Context, rows []int32) error {
-	ask := map[string][]string{}
-	for _, at := range rows {
-		for _, field := range u.schema.named {
-			if set := u.run.plan.entries[at].setting(field); set != nil {
-				f := &u.schema.fields[field]
-				ask[f.Refers.Set] = append(ask[f.Refers.Set], f.newNames(set.old, set.new)...)
-			}
-		}
-	}
-	for _, set := range u.schema.sets {
-		if err := u.naming.know(ctx, set, ask[set]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // hasLost tells that a field named a thing before the run that is gone.
 func (r *reversal) hasLost(f *field, s *setting) bool {
 	return slices.ContainsFunc(f.newNames(s.old, s.new), func(name string) bool {

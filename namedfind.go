@@ -82,37 +82,6 @@ func newNaming(p *Previewer) naming {
 	return naming{things: newThings(p), memo: map[memoKey]spelt{}, offers: map[ReferenceName]int32{}}
 }
 
-// spellRules looks up the names that the configuration gives, which must be there: nobody can be asked about
-// them row by row.
-func (j *previewJob) spellRules(ctx context.Context, rules []fieldRule) error {
-	var bad problems
-	for _, at := range j.schema.named {
-		f, r := &j.schema.fields[at], &rules[at]
-		var err error
-		if r.strategy == ForceValue {
-			r.forced, err = j.spellFixed(ctx, f, "rules."+f.Name+".value", r.forced, &bad)
-		}
-		if err == nil && r.hasDefault {
-			r.byDefault, err = j.spellFixed(ctx, f, "defaults."+f.Name, r.byDefault, &bad)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return bad.err("configuration")
-}
-
-func (j *previewJob) spellFixed(ctx context.Context, f *field, path, value string, bad *problems) (string, error) {
-	if err := j.naming.know(ctx, f.Refers.Set, f.newNames(value, "")); err != nil {
-		return "", err
-	}
-	s := j.spellItems(f, value, false)
-	for _, name := range s.missing {
-		bad.add(path, "%s", missingReason(f, name).Text())
-	}
-	return s.value, nil
-}
-
 // missingReason says that there is no such thing.
 func missingReason(f *field, name string) Reason {
 	return errorReason(CodeNameMissing, "set", f.Refers.Set, "value", name)

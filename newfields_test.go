@@ -452,62 +452,36 @@ func TestAddFieldsFaults(t *testing.T) {
 	require.GreaterOrEqual(t, struck["FieldStore.Fields"], len(usersynctest.AllFaults()))
 }
 
-// N3: an import in the background stops for a person, who chooses new fields; the file is checked anew with them, and
-// the person looks at that plan.
-func TestImportWithNewFields(t *testing.T) {
-	w := newWorkshop(t, "anna")
-	work := func(imp usersync.Import) usersync.Import {
-		imp, err := w.adding().RunImport(t.Context(), imp.ID)
-		require.NoError(t, err)
-		return imp
-	}
-	imp := work(w.begin(wideFile("Hat", "anna Hat=L", "bert Hat=S", "carl Hat=large"), usersync.ImportOptions{Review: true}))
-	w.stopped(imp, usersync.ImportReview, "look at it")
-	plan, err := w.svc.Plan(t.Context(), imp.PlanID)
-	require.NoError(t, err)
-	hat := plan.NewFields()[0].Field
-	_, err = w.svc.ContinueImport(t.Context(), imp.ID, imp.Edition, usersync.ImportChoices{Fields: []usersync.Field{{Name: "1"}}})
-	require.ErrorIs(t, err, usersync.ErrInvalid)
-
-	hat.MaxLength = 1
-	imp = work(w.resumeImport(imp, usersync.ImportChoices{Fields: []usersync.Field{hat}}))
-	w.stopped(imp, usersync.ImportBadRows, "1 of 3 rows")
-	require.NotContains(t, imp.Problem, "have changed since")
-	require.Empty(t, w.names())
-	imp = work(w.resumeImport(imp, usersync.ImportChoices{}))
-	w.done(imp, usersync.RunCounts{Created: 1, Updated: 1, Errors: 1})
-	require.Equal(t, []string{"hat"}, w.names())
-	require.Equal(t, "bert hat=S", w.user("bert"))
-
-	_, err = w.service().Start(t.Context(), w.cfg.ID, wideFile("Hat", "anna"), usersync.WithImportOptions(usersync.ImportOptions{Fields: []usersync.Field{hat}}))
-	require.ErrorContains(t, err, "needs WithFieldStore")
-}
-
 // N3: chosen fields of an import are forgotten with its file, and can be chosen away.
 func TestImportWithoutItsNewFields(t *testing.T) {
 	w := newWorkshop(t, "anna")
 	coat := []usersync.Field{{Name: "coat"}}
-	run := func(imp usersync.Import) usersync.Import {
-		imp, err := w.adding().RunImport(t.Context(), imp.ID)
-		require.NoError(t, err)
-		return imp
-	}
 	for _, again := range []func(usersync.Import) (usersync.Import, error){
 		func(imp usersync.Import) (usersync.Import, error) {
 			return w.svc.ReplaceFile(t.Context(), imp.ID, wideFile("Hat", "bert Hat=L"))
 		},
 		func(imp usersync.Import) (usersync.Import, error) {
-			return w.svc.ContinueImport(t.Context(), imp.ID, imp.Edition, usersync.ImportChoices{Fields: []usersync.Field{}})
+			imp, err := w.svc.RecheckImport(t.Context(), imp.ID, imp.Edition)
+			if err == nil {
+				imp = w.resumeImport(w.workAdding(imp), usersync.ImportChoices{})
+			}
+			return imp, err
 		},
 	} {
-		imp := run(w.begin(wideFile("Hat", "bert Hat=L"), usersync.ImportOptions{Fields: coat}))
+		imp := w.workAdding(w.begin(wideFile("Hat", "bert Hat=L"), usersync.ImportOptions{Fields: coat}))
 		require.Equal(t, usersync.ImportInvalid, imp.Code)
 		require.Contains(t, imp.Problem, `no column "coat"`)
 		imp, err := again(imp)
 		require.NoError(t, err)
-		require.Equal(t, usersync.ImportDone, run(imp).Status)
+		require.Equal(t, usersync.ImportDone, w.workAdding(imp).Status)
 		require.Empty(t, w.names())
 	}
+	start := func(svc *usersync.Service, f usersync.Field) error {
+		_, err := svc.Start(t.Context(), w.cfg.ID, wideFile("Hat", "anna"), usersync.WithImportOptions(usersync.ImportOptions{Fields: []usersync.Field{f}}))
+		return err
+	}
+	require.ErrorContains(t, start(w.service(), coat[0]), "needs WithFieldStore")
+	require.ErrorContains(t, start(w.svc, usersync.Field{Name: "1"}), "cannot be the name")
 }
 
 // N1: programs that read a plan as JSON see what is offered and what is added.

@@ -71,18 +71,18 @@ func WithSSODomains(domains ...string) Option { return func(o *options) { o.else
 // WithMailRetries sets how often a mail is tried. It matters only with WithRuns.
 func WithMailRetries(r Retries) Option { return func(o *options) { o.retries = r } }
 
-// WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One that
-// was begun twice that time ago and has no end was begun by a process that is gone; the clocks of the processes must
-// not be further apart than this time.
+// WithMailTime sets how long it may take to send one mail, by default 2 minutes: then its context ends. One
+// that was begun twice that time ago and has no end was begun by a process that is gone; the clocks of the
+// processes must not be further apart than this time.
 func WithMailTime(d time.Duration) Option { return func(o *options) { o.mailTime = d } }
 
-// WithImportRetries sets how often an import in the background is tried, without a person, when a store or another part of
-// the product fails: by default 4 times, after 1, 2 and 4 seconds.
+// WithImportRetries sets how often an import in the background is tried, without a person, when a store or
+// another part of the product fails: by default 4 times, after 1, 2 and 4 seconds.
 func WithImportRetries(r Retries) Option { return func(o *options) { o.pauses = r } }
 
-// Retries says how often something is tried, and how long after one try the next follows: First, then twice as
-// long each time, but no more than Longest. Mails by default 10 times, after 1 minute and up to 6 hours: 8½ hours in
-// all.
+// Retries says how often something is tried, and how long after one try the next follows: First, then twice
+// as long each time, but no more than Longest. Mails by default 10 times, after 1 minute and up to 6 hours:
+// 8½ hours in all.
 type Retries struct {
 	Tries          int // 1 or more
 	First, Longest time.Duration
@@ -214,7 +214,8 @@ type applyOptions struct {
 	accepted  func(context.Context) error // called before the first write
 }
 
-// By says on whose behalf a preview, a run or an import is made. A run's actor is by default that of its preview.
+// By says on whose behalf a preview, a run or an import is made. A run's actor is by default that of its
+// preview.
 func By(a Actor) interface {
 	PreviewOption
 	ApplyOption

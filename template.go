@@ -215,6 +215,9 @@ func (f *field) kindWords() string {
 	if f.Kind == KindUser {
 		words = "Another user, in the system or in this file"
 	}
+	if f.Refers != nil {
+		words = f.Refers.words()
+	}
 	if f.Pattern != "" {
 		words += ", of the form " + f.patternHelp()
 	}
@@ -227,6 +230,18 @@ func (f *field) kindWords() string {
 	words += "; several are separated by " + separatorName(f.List.Separator)
 	if f.List.None != "" {
 		words += "; " + f.List.None + " for none at all"
+	}
+	return words
+}
+
+// words say what stands in a cell with names.
+func (r *Refers) words() string {
+	words := "Name of an existing " + r.Set
+	if r.Missing == MissingIsOffered {
+		words += ", or of one to be created"
+	}
+	if r.Before != "" {
+		words += ", then " + r.Before + " and more"
 	}
 	return words
 }

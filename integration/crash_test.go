@@ -35,8 +35,8 @@ type site struct {
 	Roots   []byte // certificate of that server, PEM
 }
 
-// childVariable has the site of a child process, as JSON. The child applies the plans whose ids it reads,
-// and writes an answer for each.
+// childVariable has the site of a child process, as JSON. The child applies the plans whose ids it reads, or works
+// imports off, and writes an answer for each.
 const childVariable = "USERSYNC_TEST_CHILD"
 
 func TestMain(m *testing.M) {
@@ -67,6 +67,10 @@ func child(at string) error {
 	}
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
+		if id, is := strings.CutPrefix(lines.Text(), importPrefix); is {
+			fmt.Println(dispatched(svc, id))
+			continue
+		}
 		fmt.Println(strings.Join(applyOften(svc, lines.Text(), 32), "; "))
 	}
 	return lines.Err()
@@ -333,7 +337,7 @@ func often(variable string, usually, short int) int {
 func killedRun(t *testing.T, kind site, clean time.Duration) (kills, unknown int, took time.Duration) {
 	s, db, svc, plan := opened(t, kind.Dialect, kind.Apart, 800)
 	s.Keeps = kind.Keeps
-	kills, took = s.killed(t, plan, clean)
+	kills, took = s.killed(t, plan.ID, clean)
 	run, err := svc.Run(t.Context(), plan.ID)
 	must(t, err)
 	open, err := svc.Mails(t.Context(), usersync.MailQuery{States: []usersync.MailState{usersync.MailQueued, usersync.MailSending}})
@@ -344,13 +348,13 @@ func killedRun(t *testing.T, kind site, clean time.Duration) (kills, unknown int
 	return kills, checkStaff(t, s, db, svc, run, 800, kills), took
 }
 
-// killed is killedRun without a look at what became of the run.
-func (s site) killed(t *testing.T, plan *usersync.Plan, clean time.Duration) (kills int, took time.Duration) {
+// killed is killedRun, for what a child is told to do, without a look at what became of it.
+func (s site) killed(t *testing.T, order string, clean time.Duration) (kills int, took time.Duration) {
 	t.Helper()
 	for {
 		process, in, out := s.start(t)
 		began := time.Now()
-		if _, err := io.WriteString(in, plan.ID+"\n"); err != nil {
+		if _, err := io.WriteString(in, order+"\n"); err != nil {
 			t.Fatal(err)
 		}
 		moment := time.Hour
@@ -367,7 +371,7 @@ func (s site) killed(t *testing.T, plan *usersync.Plan, clean time.Duration) (ki
 		_ = in.Close()
 		err := process.Wait()
 		if answered {
-			if text := out.Text(); !strings.HasPrefix(text, plan.ID+" succeeded") || strings.Contains(text, ";") {
+			if text := out.Text(); !strings.HasPrefix(text, order+" succeeded") || strings.Contains(text, ";") {
 				t.Fatal(text)
 			}
 			return kills, took

@@ -38,7 +38,7 @@ func TestKilledMailings(t *testing.T) {
 		server := newMailServer(t) // skips
 		s, db, _, plan := opened(t, "sqlite", runs%2 == 1, 400)
 		s.Port, s.Roots = server.port, server.certificate
-		n, took := s.killed(t, plan, clean)
+		n, took := s.killed(t, plan.ID, clean)
 		svc, err := s.service(db)
 		must(t, err)
 		unsure += checkMailing(t, server, svc, plan.ID, n)

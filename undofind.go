@@ -56,3 +56,22 @@ func (u *undoJob) whoIsThere(ctx context.Context, rows []int32) (map[string]bool
 	}
 	return there, nil
 }
+
+// whatIsThere looks up which things the rows named before.
+func (u *undoJob) whatIsThere(ctx context.Context, rows []int32) error {
+	ask := map[string][]string{}
+	for _, at := range rows {
+		for _, field := range u.schema.named {
+			if set := u.run.plan.entries[at].setting(field); set != nil {
+				f := &u.schema.fields[field]
+				ask[f.Refers.Set] = append(ask[f.Refers.Set], f.newNames(set.old, set.new)...)
+			}
+		}
+	}
+	for _, set := range u.schema.sets {
+		if err := u.naming.know(ctx, set, ask[set]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
