@@ -27,6 +27,9 @@ const (
 	CodeExtension usersync.Code = "phone_extension"  // E.164 has no extensions
 )
 
+// maxDigits is how many digits a number has at most, the country's code included (ITU-T E.164, section 6).
+const maxDigits = 15
+
 // E164 returns a function for a field's Canonical, which may be called concurrently. It takes a number in any
 // usual form, of any country when it begins with + or as one dials abroad from region, and otherwise of region,
 // and gives it in the form of E.164. What it gives it gives back unchanged. Separators may be spaces, dashes,
@@ -71,7 +74,11 @@ func (p plan) e164(text string) (string, error) {
 		return "", refuse(CodeInvalid, text, text+" is not a phone number that there can be: check the digits, and write "+
 			"it as "+p.example)
 	}
-	return phonenumbers.Format(number, phonenumbers.E164), nil
+	form := phonenumbers.Format(number, phonenumbers.E164)
+	if len(form) > len("+")+maxDigits { // German plans, as the library has them, let longer ones through
+		return "", refuse(CodeInvalid, text, fmt.Sprintf("%s has more than %d digits, which no phone number has: check the digits", text, maxDigits))
+	}
+	return form, nil
 }
 
 func startsAbroad(text string) bool {

@@ -92,6 +92,7 @@ func TestE164Refuses(t *testing.T) {
 		{"DE", "0151", phone.CodeInvalid, "check the digits"},
 		{"DE", "+999 123456", phone.CodeInvalid, "check the digits"},
 		{"DE", "+49 151 2345678999999", phone.CodeInvalid, "check the digits"},
+		{"DE", "0713053476699774", phone.CodeInvalid, "more than 15 digits"},
 		{"US", "1-800-FLOWERS", phone.CodeInvalid, "check the digits"},
 		{"DE", "Anna 030 123456", phone.CodeInvalid, "check the digits"},
 		{"DE", "030 123456, 030 654321", phone.CodeInvalid, "check the digits"},
