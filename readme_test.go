@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/usersync-go/usersync"
+	"github.com/usersync-go/usersync/presets"
 )
 
 // The program at the start of the README, and what it prints, are those of Example, which is compiled
@@ -29,15 +30,39 @@ func TestReadmeStart(t *testing.T) {
 	}
 }
 
-// The configuration that README shows is one.
-func TestReadmeConfig(t *testing.T) {
-	_, after, found := strings.Cut(readText(t, "README.md"), "```json\n")
-	require.True(t, found)
-	text, _, _ := strings.Cut(after, "```")
-	cfg, err := usersync.ParseConfig([]byte(text))
-	require.NoError(t, err)
-	require.NoError(t, cfg.Validate(usersync.DefaultSchema()))
-	require.Equal(t, usersync.AskAtRuntime, cfg.Rule("title").Strategy)
+// The configurations that README shows are some.
+func TestReadmeConfigs(t *testing.T) {
+	schemas := []usersync.Schema{presets.Training().Schema, usersync.DefaultSchema()} // in the order of README
+	blocks := strings.Split(readText(t, "README.md"), "```json\n")[1:]
+	require.Len(t, blocks, len(schemas))
+	for i, schema := range schemas {
+		text, _, _ := strings.Cut(blocks[i], "```")
+		cfg, err := usersync.ParseConfig([]byte(text))
+		require.NoError(t, err)
+		require.NoError(t, cfg.Validate(schema))
+	}
+}
+
+// The fields that README shows are some.
+func TestReadmeFields(t *testing.T) {
+	toE164 := func(text string) (string, error) { return text, nil }
+	schema := usersync.Schema{Key: "login", Status: "status", LastDay: "lastDay", Fields: []usersync.Field{
+		{Name: "login", Required: usersync.Always, MaxLength: 50, // letters by script, with the code point of what is not one
+			Characters: &usersync.Characters{Only: []usersync.CharSet{usersync.Latin, usersync.Digits}, Also: `_.-@`}},
+		{Name: "password", Secret: true, Required: usersync.ForNewUsers, Ignored: usersync.IgnoredForExisting, MinLength: 8,
+			Characters: &usersync.Characters{Need: []usersync.CharSet{usersync.Digits, usersync.Latin}, Not: []usersync.CharSet{usersync.Spaces}}},
+		{Name: "status", Kind: usersync.KindBool, TrueWords: []string{"active"}, FalseWords: []string{"blocked"}},
+		{Name: "phone", Kind: usersync.KindPhone, Unique: usersync.MustBeUnique, Canonical: toE164},
+		{Name: "lastDay", Kind: usersync.KindDate},
+		{Name: "groups", List: &usersync.ListFormat{Separator: ",", None: "none"}, Refers: &usersync.Refers{Set: "group"}},
+	}}
+	require.NoError(t, schema.Validate())
+	readme := strings.Join(strings.Fields(readText(t, "README.md")), " ")
+	for _, line := range strings.Split(readText(t, "readme_test.go"), "\n") {
+		if strings.HasPrefix(line, "\t\t{Name: ") {
+			require.Contains(t, readme, strings.TrimSuffix(strings.TrimSpace(line), "},"), "README shows the fields of this test")
+		}
+	}
 }
 
 func readText(t *testing.T, path string) string {
