@@ -356,3 +356,48 @@ func ExampleNewPreviewer() {
 	// Output:
 	// true usersync: row 1: the column lastName is missing: name the columns in the first row as the template does
 }
+
+// ExampleAddFields adds a column of the file as a field of all users.
+func ExampleAddFields() {
+	ctx := context.Background()
+	store := memory.New(memory.WithKey("login"), memory.WithUsers(salesUser("anna", "anna@example.com", "n")))
+	eng, err := usersync.New(store, store.Baselines(), usersync.WithSchema(sales()), usersync.WithFieldStore(memory.NewFields()))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	upload := func() usersync.Source {
+		return salesFile("Login;Shoe size;Newsletter", "anna;38;yes", "bert;42;no")
+	}
+	cfg := usersync.DefaultConfig("Sales")
+	plan, err := eng.Preview(ctx, cfg, upload())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, offer := range plan.NewFields() {
+		fmt.Printf("%s: %s %q %q\n", offer.Column.Header, offer.Field.Name, offer.Field.Kind, offer.Samples)
+	}
+	size := plan.NewFields()[0].Field // what a person has chosen
+	size.MaxLength = 3
+	plan, err = eng.Preview(ctx, cfg, upload(), usersync.AddFields(size))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for row := range plan.Rows() {
+		fmt.Println(row.Number, row.Name, row.Class, row.Changes[len(row.Changes)-1].Field)
+	}
+	if _, err := eng.Apply(ctx, plan); err != nil {
+		fmt.Println(err)
+		return
+	}
+	schema, err := eng.CurrentSchema(ctx)
+	fmt.Println(len(eng.Schema().Fields), len(schema.Fields), err)
+	// Output:
+	// Shoe size: shoeSize "" ["38" "42"]
+	// Newsletter: newsletter "boolean" ["yes" "no"]
+	// 2 anna updated shoeSize
+	// 3 bert new shoeSize
+	// 3 4 <nil>
+}

@@ -119,7 +119,7 @@ func (s *Service) ReplaceFile(ctx context.Context, id string, src Source) (Impor
 func (imp *Import) replace(file ImportFile) {
 	imp.File = file
 	imp.PlanID, imp.Plan, imp.Run, imp.Read, imp.Rechecks = "", Counts{}, RunCounts{}, 0, 0
-	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed = "", Actor{}, nil
+	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed, imp.Options.Fields = "", Actor{}, nil, nil
 	imp.requeue()
 }
 

@@ -263,6 +263,12 @@ func (s *Service) validateImport(imp *Import) error {
 	if n := imp.Options.Confirmed; n != nil && *n < 0 {
 		bad.add("confirmed", "cannot be negative")
 	}
+	if len(imp.Options.Fields) > 0 && s.eng.fieldStore == nil {
+		bad.add("fields", "needs WithFieldStore")
+	}
+	for _, f := range imp.Options.Fields {
+		checkAdded(f, "fields."+f.Name, &bad)
+	}
 	validateComment(imp.Comment, &bad)
 	return bad.err("import")
 }

@@ -39,8 +39,11 @@ func (p *Plan) WriteJSON(w io.Writer) error {
 		Pools       []PoolSeats        `json:"pools,omitempty"`
 		Missing     []MissingReference `json:"missing,omitempty"`
 		Assigned    []Assigned         `json:"assigned,omitempty"`
+		Added       []Field            `json:"added,omitempty"`
+		NewFields   []FieldOffer       `json:"newFields,omitempty"`
 		Blocks      []string           `json:"blocks,omitempty"`
-	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Missing(), p.Assigned(), blocks})
+	}{planFormat, p.ID, p.Config, p.Actor, p.Created, p.Source, p.Notes, p.BaselineRun, p.Baseline, p.Counts(), p.Pools(), p.Missing(), p.Assigned(),
+		p.Added, p.NewFields(), blocks})
 	if err != nil {
 		return err
 	}

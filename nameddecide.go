@@ -101,3 +101,16 @@ func (p *Plan) needs(entry int32, w want) bool {
 	return set != nil && set.writes() && p.things[w.Thing].Create &&
 		p.schema.fields[w.Field].hasName(set.new, p.things[w.Thing].folded)
 }
+
+// missingFacts say what rows name that there is not.
+func missingFacts(missing []MissingReference) []fact {
+	var open, create []ReferenceName
+	for _, m := range missing {
+		if m.Create {
+			create = append(create, m.ReferenceName)
+			continue
+		}
+		open = append(open, m.ReferenceName)
+	}
+	return []fact{{"Missing, may be created", namesOfThings(open)}, {"Missing, will be created", namesOfThings(create)}}
+}

@@ -373,7 +373,8 @@ func TestFieldsThatAreGone(t *testing.T) {
 
 // N3: what a store of fields answers is checked like any schema.
 func TestFieldsThatDoNotFit(t *testing.T) {
-	for _, f := range []usersync.Field{{Name: "email"}, {Name: "boss", Kind: usersync.KindUser}, {Name: "coat", Title: "First name", Aliases: []string{"lastname"}}} {
+	for _, f := range []usersync.Field{{Name: "email"}, {Name: "boss", Kind: usersync.KindUser},
+		{Name: "coat", Aliases: []string{"lastname"}}} {
 		w := newWorkshop(t, "anna")
 		require.NoError(t, w.fields.AddFields(t.Context(), []usersync.Field{f}))
 		_, err := w.svc.Preview(t.Context(), w.cfg.ID, officeFile("anna"))
@@ -450,4 +451,99 @@ func TestAddFieldsFaults(t *testing.T) {
 	})
 	require.GreaterOrEqual(t, struck["FieldStore.AddFields"], len(usersynctest.AllFaults()))
 	require.GreaterOrEqual(t, struck["FieldStore.Fields"], len(usersynctest.AllFaults()))
+}
+
+// N3: an import in the background stops for a person, who chooses new fields; the file is checked anew with them, and
+// the person looks at that plan.
+func TestImportWithNewFields(t *testing.T) {
+	w := newWorkshop(t, "anna")
+	work := func(imp usersync.Import) usersync.Import {
+		imp, err := w.adding().RunImport(t.Context(), imp.ID)
+		require.NoError(t, err)
+		return imp
+	}
+	imp := work(w.begin(wideFile("Hat", "anna Hat=L", "bert Hat=S", "carl Hat=large"), usersync.ImportOptions{Review: true}))
+	w.stopped(imp, usersync.ImportReview, "look at it")
+	plan, err := w.svc.Plan(t.Context(), imp.PlanID)
+	require.NoError(t, err)
+	hat := plan.NewFields()[0].Field
+	_, err = w.svc.RecheckImport(t.Context(), imp.ID, imp.Edition, usersync.Field{Name: "1"})
+	require.ErrorIs(t, err, usersync.ErrInvalid)
+
+	hat.MaxLength = 1
+	imp, err = w.svc.RecheckImport(t.Context(), imp.ID, imp.Edition, hat)
+	require.NoError(t, err)
+	imp = work(imp)
+	w.stopped(imp, usersync.ImportBadRows, "1 of 3 rows")
+	require.NotContains(t, imp.Problem, "have changed since")
+	require.Empty(t, w.names())
+	imp = work(w.resumeImport(imp, usersync.ImportChoices{}))
+	w.done(imp, usersync.RunCounts{Created: 1, Updated: 1, Errors: 1})
+	require.Equal(t, []string{"hat"}, w.names())
+	require.Equal(t, "bert hat=S", w.user("bert"))
+
+	_, err = w.service().Start(t.Context(), w.cfg.ID, wideFile("Hat", "anna"), usersync.WithImportOptions(usersync.ImportOptions{Fields: []usersync.Field{hat}}))
+	require.ErrorContains(t, err, "needs WithFieldStore")
+}
+
+// N3: chosen fields of an import are forgotten with its file, and can be chosen away.
+func TestImportWithoutItsNewFields(t *testing.T) {
+	w := newWorkshop(t, "anna")
+	coat := []usersync.Field{{Name: "coat"}}
+	for _, again := range []func(usersync.Import) (usersync.Import, error){
+		func(imp usersync.Import) (usersync.Import, error) {
+			return w.svc.ReplaceFile(t.Context(), imp.ID, wideFile("Hat", "bert Hat=L"))
+		},
+		func(imp usersync.Import) (usersync.Import, error) {
+			imp, err := w.svc.RecheckImport(t.Context(), imp.ID, imp.Edition)
+			if err == nil {
+				imp = w.resumeImport(w.workAdding(imp), usersync.ImportChoices{})
+			}
+			return imp, err
+		},
+	} {
+		imp := w.workAdding(w.begin(wideFile("Hat", "bert Hat=L"), usersync.ImportOptions{Fields: coat}))
+		require.Equal(t, usersync.ImportInvalid, imp.Code)
+		require.Contains(t, imp.Problem, `no column "coat"`)
+		imp, err := again(imp)
+		require.NoError(t, err)
+		require.Equal(t, usersync.ImportDone, w.workAdding(imp).Status)
+		require.Empty(t, w.names())
+	}
+	start := func(svc *usersync.Service, f usersync.Field) error {
+		o := usersync.ImportOptions{Fields: []usersync.Field{f}}
+		_, err := svc.Start(t.Context(), w.cfg.ID, wideFile("Hat", "anna"), usersync.WithImportOptions(o))
+		return err
+	}
+	require.ErrorContains(t, start(w.service(), coat[0]), "needs WithFieldStore")
+	require.ErrorContains(t, start(w.svc, usersync.Field{Name: "1"}), "cannot be the name")
+}
+
+// N1: programs that read a plan as JSON see what is offered and what is added.
+func TestNewFieldsInJSON(t *testing.T) {
+	w := newWorkshop(t, "anna")
+	var out bytes.Buffer
+	require.NoError(t, w.plan("Hat", "Hat Coat", "anna Hat=L Coat=M").WriteJSON(&out))
+	require.Contains(t, out.String(), `"added":[{"name":"hat","title":"Hat","maxLength":255}]`)
+	require.Contains(t, out.String(), `"newFields":[{"column":{"letter":"F","header":"Coat"},"field":{"name":"coat"`)
+}
+
+// N6: the store is asked once for a preview, however many rows there are; and for a run only if it has added fields.
+func TestFieldsAreAskedOnce(t *testing.T) {
+	w := newWorkshop(t)
+	f := usersynctest.FailNth(0, "")
+	svc := w.service(usersync.WithFieldStore(f.Fields(w.fields)))
+	rows := []string{"u1 Hat=L", "u2 Hat=M", "u3 Hat=M", "u4 Hat=S", "u5"}
+	plan, err := svc.Preview(t.Context(), w.cfg.ID, wideFile("Hat", rows...))
+	require.NoError(t, err)
+	require.Equal(t, 1, f.Calls())
+	_, err = svc.Apply(t.Context(), plan.ID)
+	require.NoError(t, err)
+	require.Equal(t, 1, f.Calls())
+	plan, err = svc.Preview(t.Context(), w.cfg.ID, wideFile("Hat", rows...), usersync.AddFields(plan.NewFields()[0].Field))
+	require.NoError(t, err)
+	require.Equal(t, 2, f.Calls())
+	_, err = svc.Apply(t.Context(), plan.ID)
+	require.NoError(t, err)
+	require.Equal(t, 4, f.Calls(), "to look whether the fields can still be added, and to add them")
 }

@@ -450,19 +450,6 @@ func addedFact(name string, fields []Field) fact {
 	return f
 }
 
-// missingFacts say what rows name that there is not.
-func missingFacts(missing []MissingReference) []fact {
-	var open, create []ReferenceName
-	for _, m := range missing {
-		if m.Create {
-			create = append(create, m.ReferenceName)
-			continue
-		}
-		open = append(open, m.ReferenceName)
-	}
-	return []fact{{"Missing, may be created", namesOfThings(open)}, {"Missing, will be created", namesOfThings(create)}}
-}
-
 func notesFact(notes []Reason) fact {
 	f := fact{name: "Notes"}
 	for _, n := range notes {

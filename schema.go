@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/usersync-go/usersync/internal/workbook"
 )
@@ -145,33 +144,6 @@ type Field struct {
 type EnumValue struct {
 	Value string   `json:"value"`           // canonical
 	Words []string `json:"words,omitempty"` // what a file may say instead, in any case; the first is offered
-}
-
-// ListFormat says how a cell holds several values.
-type ListFormat struct {
-	Separator string `json:"separator"`      // between two values, such as ","
-	None      string `json:"none,omitempty"` // the word that says "no values", such as "none"; "" for no such word
-}
-
-// isNone tells the word that says that there are no values.
-func (l *ListFormat) isNone(item string) bool { return l.None != "" && Fold(item) == Fold(l.None) }
-
-// saysNone tells a cell that has only that word, perhaps more than once.
-func (l *ListFormat) saysNone(text string) bool {
-	if l.None == "" {
-		return false
-	}
-	found := false
-	for item := range strings.SplitSeq(text, l.Separator) {
-		switch item = strings.TrimFunc(item, unicode.IsSpace); {
-		case item == "":
-		case !l.isNone(item):
-			return false
-		default:
-			found = true
-		}
-	}
-	return found || Fold(text) == Fold(l.None)
 }
 
 // DefaultSchema has the 24 fields of a typical staff file. userName is the key; userName, email,
@@ -442,73 +414,6 @@ func checkSample(f *field, path string, bad *problems) {
 	if _, refused := f.canonical(text); refused != nil {
 		bad.add(path+".sample", "%s", Reason{Code: refused.Code, Params: refused.Params}.Text())
 	}
-}
-
-func checkList(f Field, path string, bad *problems) {
-	switch {
-	case f.List == nil:
-		return
-	case f.List.Separator == "":
-		bad.add(path+".list.separator", "is missing")
-	case f.Kind == KindUser || f.Unique != NotUnique || f.Match != "":
-		bad.add(path+".list", "a user reference, a unique or a match field cannot be a list")
-	}
-}
-
-// compileWords makes the table of words of an enumeration or a boolean.
-func compileWords(f *field, path string, bad *problems) {
-	add := func(value string, words ...string) {
-		for _, w := range words {
-			text, _ := clean(w)
-			if other, taken := f.words[Fold(text)]; taken && other != value {
-				bad.add(path, "the word %q means both %q and %q", w, other, value)
-			}
-			f.words[Fold(text)] = value
-		}
-	}
-	var offered []string
-	switch f.Kind {
-	case KindBool:
-		f.words = map[string]string{}
-		add("true", append(f.TrueWords, "true", "yes", "1")...)
-		add("false", append(f.FalseWords, "false", "no", "0")...)
-		offered = f.offers()
-	case KindEnum:
-		f.words = map[string]string{}
-		if len(f.Options) == 0 {
-			bad.add(path+".options", "an enumeration needs options")
-		}
-		for _, o := range f.Options {
-			if o.Value == "" {
-				bad.add(path+".options", "an option has no value")
-			}
-			add(o.Value, append(o.Words, o.Value)...)
-		}
-		offered = f.offers()
-	}
-	f.expected = strings.Join(offered, ", ")
-}
-
-// offers are the words that the template offers for an enumeration or a boolean, nil for others.
-func (f Field) offers() []string {
-	switch f.Kind {
-	case KindBool:
-		return []string{firstOf(f.TrueWords, "true"), firstOf(f.FalseWords, "false")}
-	case KindEnum:
-		words := make([]string, len(f.Options))
-		for i, o := range f.Options {
-			words[i] = firstOf(o.Words, o.Value)
-		}
-		return words
-	}
-	return nil
-}
-
-func firstOf(words []string, otherwise string) string {
-	if len(words) > 0 {
-		return words[0]
-	}
-	return otherwise
 }
 
 // oneOf reports a value that is none of those that are known.

@@ -23,6 +23,8 @@ func TestValuesSetAndGet(t *testing.T) {
 	require.Equal(t, "A, B, C", v.Get("groups"))
 	require.Equal(t, []string{"a@example.com"}, v.List("email"))
 	require.Nil(t, v.List("none"))
+	require.True(t, v.IsList("groups"))
+	require.False(t, v.IsList("email") || v.IsList("none"))
 	v.SetList("groups", nil)
 	require.Nil(t, v.List("groups"))
 	require.Equal(t, map[string]string{"email": "a@example.com", "groups": ""}, maps.Collect(v.All()))

@@ -130,7 +130,8 @@ func (w *wardrobe) livesWithNewFields() {
 	if _, err := w.svc.Apply(t.Context(), old.ID); !errors.As(err, &stale) || stale.Total != 2 {
 		t.Fatalf("anna and bert have other versions by now: %v", err)
 	}
-	again := w.plan("", head+",Shoe size,Hobbies", "anna,a@b.example,A,B,38,choir;chess", "bert,b@b.example,A,B,,rowing", "carl,c@b.example,A,B,44,")
+	again := w.plan("", head+",Shoe size,Hobbies",
+		"anna,a@b.example,A,B,38,choir;chess", "bert,b@b.example,A,B,,rowing", "carl,c@b.example,A,B,44,")
 	if c := again.Counts(); c.Unchanged != 3 || len(again.NewFields()) > 0 {
 		t.Fatalf("the same file once more: %+v, %v", c, again.NewFields())
 	}

@@ -86,7 +86,7 @@ func (g *guide) archiveImport() {
 		"Active | Cid Fox | cid@example.com | Admin | Group 2 |",
 		"Active | Dan Moe | dan at example.com | User | |"))
 	g.step("The error report")
-	g.corrections(plan)
+	g.corrections(plan.ID)
 	g.apply(plan)
 	g.people("ann@example.com", "bob@example.com", "cid@example.com")
 	g.step("Update: groups and sources are added, none clears the groups, a blank cell changes nothing")

@@ -31,6 +31,7 @@ type guide struct {
 	preset presets.Preset
 	svc    *usersync.Service
 	users  usersync.UserStore
+	state  *sqlstore.State
 	db     *sql.DB
 	mailer *memory.Mailer
 	texter *memory.Texter
@@ -86,13 +87,13 @@ func newGuide(t *testing.T, s server, preset presets.Preset, opts []func(*guide)
 	users, err := sqlstore.NewUsers(g.db, s.dialect, m, preset.Schema)
 	must(t, err)
 	must(t, users.Migrate(t.Context()))
-	g.users = users
+	g.users, g.state = users, newState(t, s, g.db)
 	all := []usersync.Option{usersync.WithSchema(preset.Schema), usersync.WithMailer(g.mailer), usersync.WithTexter(g.texter),
 		usersync.WithClock(g.now), usersync.WithSecretKey(bytes.Repeat([]byte{7}, 32))}
 	for _, opt := range opts {
 		all = append(all, opt(g))
 	}
-	g.svc, err = usersync.NewService(users, newState(t, s, g.db).Stores(), all...)
+	g.svc, err = usersync.NewService(users, g.state.Stores(), all...)
 	must(t, err)
 	return g
 }
@@ -318,10 +319,10 @@ func (g *guide) apply(p *usersync.Plan, opts ...usersync.ApplyOption) *usersync.
 }
 
 // corrections writes down the file of bad rows that administrators download.
-func (g *guide) corrections(p *usersync.Plan) {
+func (g *guide) corrections(planID string) {
 	g.t.Helper()
 	var text bytes.Buffer
-	must(g.t, g.svc.WriteCorrections(g.t.Context(), p.ID, &text, usersync.FormatCSV))
+	must(g.t, g.svc.WriteCorrections(g.t.Context(), planID, &text, usersync.FormatCSV))
 	g.out.WriteString(strings.TrimPrefix(strings.ReplaceAll(text.String(), "\r\n", "\n"), "\ufeff"))
 }
 

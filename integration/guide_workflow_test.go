@@ -26,7 +26,7 @@ func TestGuideWorkflow(t *testing.T) {
 
 // countActive counts the seats that are used.
 func (g *guide) countActive(ctx context.Context) (n int, err error) {
-	err = g.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM usersync_users WHERE active <> 0").Scan(&n)
+	err = g.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM usersync_users WHERE active").Scan(&n)
 	return n, err
 }
 

@@ -42,7 +42,7 @@ func (s *Users) loadAdded(ctx context.Context, q queryer, users []usersync.User)
 		if own == nil {
 			continue
 		}
-		for field, items := range own.items {
+		for field, items := range own.items { // whose places take has fixed
 			own.SetList(field, items)
 		}
 		users[i].Values = users[i].Values.With(own.Values)
@@ -68,7 +68,8 @@ func (s *Users) addedOf(ctx context.Context, q queryer, ids []any) (map[string]*
 	by := map[string]*addedValues{}
 	for part := range slices.Chunk(ids, lookupSize) {
 		st := &statement{dialect: d}
-		st.add("SELECT ", strings.Join([]string{user, d.quote(t.Field), item, d.quote(t.Value)}, ", "), " FROM ", d.quoteTable(t.Table), " WHERE ")
+		st.add("SELECT ", user, ", ", d.quote(t.Field), ", ", item, ", ", d.quote(t.Value))
+		st.add(" FROM ", d.quoteTable(t.Table), " WHERE ")
 		st.among(user, s.mapping.ID.Kind.typ(), part)
 		st.add(" ORDER BY 1, 2, 3")
 		err := st.query(ctx, q, func(cells []sql.RawBytes) error {

@@ -61,6 +61,13 @@ func ExampleUsers_Schema() {
 	//   UNIQUE ("user_name_folded")
 	// );
 	// CREATE INDEX IF NOT EXISTS "usersync_users_email_folded" ON "usersync_users" ("email_folded");
+	// CREATE TABLE IF NOT EXISTS "usersync_values" (
+	//   "user_id" TEXT NOT NULL,
+	//   "field" TEXT NOT NULL,
+	//   "item" INTEGER NOT NULL,
+	//   "value" TEXT NOT NULL,
+	//   PRIMARY KEY ("user_id", "field", "item")
+	// ) WITHOUT ROWID;
 	// CREATE TABLE IF NOT EXISTS "usersync_changes" (
 	//   "change_key" TEXT NOT NULL PRIMARY KEY,
 	//   "user_id" TEXT NOT NULL,

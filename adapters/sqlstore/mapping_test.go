@@ -83,6 +83,7 @@ func valid() sqlstore.Mapping {
 			Names: &sqlstore.Names{Table: "teams", ID: "no", Name: "label"}}},
 		Fixed:      []sqlstore.Fixed{{Column: "tenant", Value: "7", Scope: true}},
 		SoftDelete: &sqlstore.SoftDelete{Column: "removed"},
+		Added:      &sqlstore.AddedTable{Table: "hr.extras", User: "no", Field: "login", Value: "content"},
 		Remembered: "usersync_changes",
 	}
 }
@@ -118,8 +119,12 @@ func TestMappingProblems(t *testing.T) {
 		"folded hash": {func(m *sqlstore.Mapping) {
 			m.Columns["password"] = sqlstore.Column{Column: "x", Folded: "y", Hash: sum}
 		}, []string{"columns.password.hash"}},
-		"list twice":    {func(m *sqlstore.Mapping) { m.Columns["groups"] = sqlstore.Column{Column: "x"} }, []string{"columns.groups"}},
-		"list of text":  {func(m *sqlstore.Mapping) { m.Lists["title"] = m.Lists["groups"] }, []string{"lists.title"}},
+		"list twice":   {func(m *sqlstore.Mapping) { m.Columns["groups"] = sqlstore.Column{Column: "x"} }, []string{"columns.groups"}},
+		"list of text": {func(m *sqlstore.Mapping) { m.Lists["title"] = m.Lists["groups"] }, []string{"lists.title"}},
+		"added fields": {func(m *sqlstore.Mapping) {
+			m.Added = &sqlstore.AddedTable{Table: "a.b.c", User: "x", Field: "X", Item: "y;"}
+		},
+			[]string{"added.field", "added.item", "added.table", "added.value"}},
 		"remembered":    {func(m *sqlstore.Mapping) { m.Remembered = "changes" }, []string{"remembered"}},
 		"table of ours": {func(m *sqlstore.Mapping) { m.Table = "usersync_staff" }, []string{"table"}},
 	} {

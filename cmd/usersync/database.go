@@ -162,7 +162,7 @@ func (p *place) within(ctx context.Context, do func(svc *usersync.Service) error
 	if err := d.check(ctx); err != nil {
 		return err
 	}
-	opts = append(opts, usersync.WithSchema(d.schema))
+	opts = append(opts, usersync.WithSchema(d.schema), usersync.WithFieldStore(d.state))
 	if text := p.app.env("USERSYNC_SECRET_KEY"); text != "" {
 		key, err := base64.StdEncoding.DecodeString(text)
 		if err != nil {

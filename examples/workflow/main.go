@@ -42,7 +42,7 @@ type office struct {
 
 func run(ctx context.Context, out io.Writer) error {
 	return show.InSQLite(ctx, func(store *sqlite.Store) error {
-		count := seats.Queries{Total: "SELECT COUNT(*) FROM usersync_users WHERE active <> 0"}.On(store.DB())
+		count := seats.Queries{Total: "SELECT COUNT(*) FROM usersync_users WHERE active"}.On(store.DB())
 		o := &office{out: out, title: show.Titles(out), license: seats.NewPools("", seats.Limits{Total: 8}, count)}
 		var err error
 		o.svc, err = usersync.NewService(store.Users(), store.Stores(), usersync.WithSchema(presets.Workflow().Schema),
