@@ -3,6 +3,7 @@ package usersync_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -282,7 +283,31 @@ func TestStaleImport(t *testing.T) {
 	once := moved(1)
 	b.done(once, usersync.RunCounts{Updated: 1, Skipped: 1})
 	require.Equal(t, 1, once.Rechecks)
-	b.stopped(moved(9), usersync.ImportMoved, "look at the new one")
+	often := moved(9)
+	b.stopped(often, usersync.ImportMoved, "look at the new one")
+	replaced, err := b.svc.ReplaceFile(t.Context(), often.ID, officeFile("anna locale=de", "bert"))
+	require.NoError(t, err)
+	b.done(b.work(replaced), usersync.RunCounts{Updated: 1, Skipped: 1}) // nothing was said about this file
+}
+
+// I2, I5: a worker that has lost its import to another stores nothing more about it.
+func TestImportTakenOver(t *testing.T) {
+	b := newBureau(t, "anna")
+	imp := b.begin(officeFile("anna", "bert"), usersync.ImportOptions{})
+	b.spy.before = func(int, []usersync.Change) {
+		now, err := b.svc.Import(t.Context(), imp.ID)
+		require.NoError(t, err)
+		now.Edition, now.Holder = now.Edition+1, 99
+		require.NoError(t, b.state.SaveImport(t.Context(), now, nil))
+	}
+	_, err := b.svc.RunImport(t.Context(), imp.ID)
+	require.ErrorIs(t, err, usersync.ErrLeaseLost)
+	b.spy.before = nil
+	now, err := b.svc.Import(t.Context(), imp.ID)
+	require.NoError(t, err)
+	require.Equal(t, usersync.ImportApplying, now.Status)
+	require.Equal(t, int64(99), now.Holder)
+	b.done(b.work(now), usersync.RunCounts{Created: 1, Skipped: 1})
 }
 
 // I3: a configuration that is paused stops its imports until it is resumed and somebody lets them go on.
@@ -582,13 +607,16 @@ func TestSealedImport(t *testing.T) {
 		require.LessOrEqual(t, len(part), 512<<10)
 		require.NotContains(t, string(part), canary)
 	}
+	plain := slices.Collect(slices.Chunk([]byte(rows.String()), 512<<10-28))
 	tamper := func(change func(parts [][]byte) [][]byte) func(*testing.T) {
 		return func(t *testing.T) {
 			now, err := service(7).Import(t.Context(), imp.ID)
 			require.NoError(t, err)
+			changed := change(slices.Clone(parts))
 			now.Edition++
 			now.Status = usersync.ImportQueued
-			changed := change(slices.Clone(parts))
+			now.File.Parts = len(changed)
+			now.File.SHA256 = fmt.Sprintf("%x", sha256.Sum256(bytes.Join(change(slices.Clone(plain)), nil))) // who can write parts can write this
 			require.NoError(t, state.SaveImport(t.Context(), now, func(yield func([]byte, error) bool) {
 				for _, part := range changed {
 					if !yield(part, nil) {
@@ -606,10 +634,9 @@ func TestSealedImport(t *testing.T) {
 	t.Run("cut short", tamper(func(p [][]byte) [][]byte { return p[:3] }))
 	t.Run("twice", tamper(func(p [][]byte) [][]byte { p[1] = p[0]; return p }))
 	t.Run("changed", tamper(func(p [][]byte) [][]byte { p[2] = append(slices.Clone(p[2][1:]), 0); return p }))
-	tamper(func(p [][]byte) [][]byte { p[0] = p[1]; return p })(t)
 	now, err := service(7).Import(t.Context(), imp.ID)
 	require.NoError(t, err)
-	now.Edition, now.Status = now.Edition+1, usersync.ImportQueued
+	now.Edition, now.Status, now.File = now.Edition+1, usersync.ImportQueued, imp.File
 	require.NoError(t, state.SaveImport(t.Context(), now, func(yield func([]byte, error) bool) {
 		for _, part := range parts {
 			if !yield(part, nil) {

@@ -21,8 +21,8 @@ type Service struct {
 	desk   *desk // what this process works on in the background
 }
 
-// NewService makes a service over the product's users. All of stores is needed, but for Imports. The options are those of
-// New; WithRuns(stores) is among them anyway.
+// NewService makes a service over the product's users. All of stores is needed, but for Imports. The options are
+// those of New; WithRuns(stores) is among them anyway.
 func NewService(users UserStore, stores Stores, opts ...Option) (*Service, error) {
 	if stores.Configs == nil {
 		return nil, fmt.Errorf("%w: a service needs stores.Configs", ErrInvalid)
@@ -384,8 +384,8 @@ type Pruned struct {
 }
 
 // Prune removes what is no longer needed: runs that ended before a time, with all that belongs to them,
-// plans that expired before it and were never applied, and imports that ended before it. The newest run of each configuration stays, and so
-// does what has not come to its end. (P3)
+// plans that expired before it and were never applied, and imports that ended before it. The newest run of each
+// configuration stays, and so does what has not come to its end. (P3)
 func (s *Service) Prune(ctx context.Context, before time.Time) (p Pruned, err error) {
 	defer calling("RunStore.DeleteRuns, PlanStore.DeletePlans", &err)
 	if p.Runs, err = s.stores.Runs.DeleteRuns(ctx, before); err != nil {
