@@ -2,6 +2,11 @@ package presets_test
 
 import (
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,4 +48,32 @@ func TestPresetsAreOnesOwn(t *testing.T) {
 	require.Nil(t, again.Field("phone").Canonical)
 	require.NotNil(t, p.Field("phone").Canonical)
 	require.PanicsWithValue(t, `presets: there is no field "shoeSize"`, func() { p.Field("shoeSize") })
+}
+
+// The engine knows of no preset: nowhere in its code is one named.
+func TestEngineKnowsNoPreset(t *testing.T) {
+	files, err := filepath.Glob("../*.go")
+	require.NoError(t, err)
+	require.Greater(t, len(files), 50)
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			word := ""
+			switch n := n.(type) {
+			case *ast.Ident:
+				word = n.Name
+			case *ast.BasicLit:
+				word = n.Value
+			}
+			for name := range all() {
+				require.NotContains(t, strings.ToLower(word), name, file)
+			}
+			require.NotContains(t, strings.ToLower(word), "preset", file)
+			return true
+		})
+	}
 }
