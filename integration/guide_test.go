@@ -38,6 +38,9 @@ type guide struct {
 	things *memory.References // nil where the product has none
 	out    strings.Builder
 	ahead  time.Duration
+
+	dialect sqlstore.Dialect
+	options []usersync.Option
 }
 
 // playGuide plays a guide on SQLite and on PostgreSQL: the administrator sees the same, which is
@@ -93,6 +96,7 @@ func newGuide(t *testing.T, s server, preset presets.Preset, opts []func(*guide)
 	for _, opt := range opts {
 		all = append(all, opt(g))
 	}
+	g.dialect, g.options = s.dialect, all
 	g.svc, err = usersync.NewService(users, g.state.Stores(), all...)
 	must(t, err)
 	return g

@@ -69,10 +69,11 @@ func TestEngineKnowsNoPreset(t *testing.T) {
 			case *ast.BasicLit:
 				word = n.Value
 			}
-			for name := range all() {
-				require.NotContains(t, strings.ToLower(word), name, file)
+			for _, name := range []string{"preset", "workflow", "training", "archive", "retail"} {
+				if strings.Contains(strings.ToLower(word), name) {
+					t.Errorf("%s has %s", file, word)
+				}
 			}
-			require.NotContains(t, strings.ToLower(word), "preset", file)
 			return true
 		})
 	}
