@@ -13,9 +13,11 @@ require (
 	github.com/google/uuid v1.6.0 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/ncruces/go-strftime v1.0.0 // indirect
+	github.com/nyaruka/phonenumbers v1.8.1 // indirect
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/wneessen/go-mail v0.8.1 // indirect
 	golang.org/x/sys v0.49.0 // indirect
+	google.golang.org/protobuf v1.36.11 // indirect
 	modernc.org/libc v1.77.1 // indirect
 	modernc.org/mathutil v1.7.1 // indirect
 	modernc.org/memory v1.12.1 // indirect
@@ -29,6 +31,7 @@ require (
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect
 	github.com/usersync-go/usersync/adapters/smtpmail v0.0.0
 	github.com/usersync-go/usersync/adapters/sqlite v0.0.0
+	github.com/usersync-go/usersync/phone v0.0.0
 	github.com/xuri/efp v0.0.2 // indirect
 	github.com/xuri/excelize/v2 v2.11.1 // indirect
 	github.com/xuri/nfp v0.0.2-0.20250530014748-2ddeb826f9a9 // indirect
@@ -44,3 +47,5 @@ exclude github.com/xuri/efp v0.0.3-0.20260924042702-217b81952dec
 replace github.com/usersync-go/usersync/adapters/sqlite => ../adapters/sqlite
 
 replace github.com/usersync-go/usersync/adapters/smtpmail => ../adapters/smtpmail
+
+replace github.com/usersync-go/usersync/phone => ../phone

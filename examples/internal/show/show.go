@@ -78,6 +78,28 @@ func Run(out io.Writer, run *usersync.Run) {
 		run.Status(), c.Created, c.Updated, c.Deactivated, c.Skipped, c.Errors, c.Failed, c.Mails)
 }
 
+// Indented writes lines as the other functions do.
+func Indented(out io.Writer) io.Writer { return &indented{out: out, begins: true} }
+
+type indented struct {
+	out    io.Writer
+	begins bool // of a line
+}
+
+// Write writes on.
+func (w *indented) Write(p []byte) (int, error) {
+	for line := range strings.Lines(string(p)) {
+		if w.begins {
+			line = "   " + line
+		}
+		w.begins = strings.HasSuffix(line, "\n")
+		if _, err := io.WriteString(w.out, line); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
+}
+
 // Titles prints numbered titles.
 func Titles(out io.Writer) func(format string, args ...any) {
 	n := 0
