@@ -185,6 +185,15 @@ func (w *applyJob) end(ctx context.Context, err error) (*Run, error) {
 	return w.run, err
 }
 
+// recorded is an error as it is stored and reported. What an adapter panicked with may quote a change and its
+// password: only the call is named, and Run.Err has the rest. (A10)
+func recorded(err error) string {
+	if p := (*PanicError)(nil); errors.As(err, &p) {
+		return p.Call + " panicked"
+	}
+	return err.Error()
+}
+
 // loggable says what ended a run in the engine's own words: the product's errors may quote users. (A10)
 func loggable(err error) string {
 	var p *PanicError

@@ -366,4 +366,4 @@ func (s *Service) saveImport(ctx context.Context, imp *Import, file iter.Seq2[[]
 }
 
 // shownError is the text of an error for a screen.
-func shownError(err error) string { return strings.TrimPrefix(err.Error(), "usersync: ") }
+func shownError(err error) string { return strings.TrimPrefix(recorded(err), "usersync: ") }

@@ -260,7 +260,7 @@ func (w *applyJob) runRecord(status RunStatus, finished time.Time, err error) Ru
 		Undoes: r.Undoes, Added: r.Added, Started: r.Started, Finished: finished, Status: status,
 		Options: w.runOptions(), CreatedReferences: r.CreatedReferences()}
 	if err != nil {
-		rec.Error = err.Error()
+		rec.Error = recorded(err)
 	}
 	if status != RunRunning {
 		rec.Counts = r.Counts()

@@ -395,7 +395,7 @@ func (r *Run) summaryFacts() []fact {
 	r.mu.Unlock()
 	why := ""
 	if err != nil {
-		why = err.Error()
+		why = recorded(err)
 	}
 	facts := []fact{
 		{"Configuration", []string{r.ConfigName}},
