@@ -266,9 +266,9 @@ func (e *Engine) writeUsers(ctx context.Context, changes []Change) (out []Outcom
 	}
 	defer calling("UserStore.WriteUsers", &err)
 	if out, err = e.store.WriteUsers(ctx, changes); err != nil {
-		return nil, err
+		return nil, e.schema.masked(err, changes...)
 	}
-	return out, checkOutcomes(changes, out)
+	return e.schema.maskOutcomes(changes, out), checkOutcomes(changes, out)
 }
 
 // checkOutcomes refuses an answer of WriteUsers that breaks its contract.

@@ -48,16 +48,6 @@ func (s *Service) upload(ctx context.Context, cfg Config, src Source) (*upload, 
 	return up, nil
 }
 
-// hasSecrets tells that a field is secret.
-func (s *schema) hasSecrets() bool {
-	for i := range s.fields {
-		if s.fields[i].Secret {
-			return true
-		}
-	}
-	return false
-}
-
 // take opens a source for random access, at most so many bytes, and identifies it.
 func (s Source) take(limit int64) (*upload, error) {
 	if s.open == nil {

@@ -332,13 +332,14 @@ func (w *applyJob) putJointly(ctx context.Context, stage Stage, steps []step, ch
 	l := w.ledger
 	defer calling("JointJournal.WriteJointly", &err)
 	number := l.number
-	return l.joint.WriteJointly(ctx, l.lease, w.store, changes, func(outcomes []Outcome) (JournalEntry, error) {
+	out, err = l.joint.WriteJointly(ctx, l.lease, w.store, changes, func(outcomes []Outcome) (JournalEntry, error) {
 		l.number = number // the store may try several times
 		if err := checkOutcomes(changes, outcomes); err != nil {
 			return JournalEntry{}, err
 		}
-		return l.entry(doneNote(stage, steps, outcomes), w.newMails(steps, outcomes))
+		return l.entry(doneNote(stage, steps, w.schema.maskOutcomes(changes, outcomes)), w.newMails(steps, outcomes))
 	})
+	return w.schema.maskOutcomes(changes, out), w.schema.masked(err, changes...)
 }
 
 // succeed makes the success of the run and its baseline true, in one step where there are stores. (A7)

@@ -211,7 +211,13 @@ func (p panicking) WriteUsers(ctx context.Context, changes []usersync.Change) ([
 	if p.calls.Add(1) == 1 {
 		panic(fmt.Sprintf("on purpose, with %+v and %#v", changes, changes))
 	}
-	return p.UserStore.WriteUsers(ctx, changes)
+	out, err := p.UserStore.WriteUsers(ctx, changes)
+	for i, c := range changes {
+		if c.Key == "cleo" {
+			out[i].Err = fmt.Errorf("refused with %+v", c)
+		}
+	}
+	return out, err
 }
 
 // service is another service over the same stores, with other users.

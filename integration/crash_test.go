@@ -297,7 +297,7 @@ func opened(tb testing.TB, dialect sqlstore.Dialect, apart bool, n int) (site, *
 // the end. Nobody is lost or doubled, what the run says is what the users are, the baseline is right, and no
 // mail is sent twice. USERSYNC_TEST_KILLS sets how many kills there are at least for each database.
 func TestKilledProcesses(t *testing.T) {
-	kills := often("USERSYNC_TEST_KILLS", 20, 3)
+	kills := often("USERSYNC_TEST_KILLS", 10, 3)
 	for _, server := range servers() {
 		dialect := server.dialect
 		t.Run(server.name, func(t *testing.T) {

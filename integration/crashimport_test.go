@@ -43,7 +43,7 @@ func dispatched(svc *usersync.Service, id string) string {
 // and while it is applied, until one comes to the end. Nobody is lost, doubled or mailed twice, and there
 // is one run. USERSYNC_TEST_KILLS sets how many kills there are at least for each database.
 func TestKilledImports(t *testing.T) {
-	kills := often("USERSYNC_TEST_KILLS", 10, 2)
+	kills := often("USERSYNC_TEST_KILLS", 5, 2)
 	for _, server := range servers() {
 		dialect := server.dialect
 		t.Run(server.name, func(t *testing.T) {

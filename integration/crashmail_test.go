@@ -32,7 +32,7 @@ func (s site) smtp() usersync.Mailer {
 // A8: processes that mail through a real server are killed at random moments. Nobody has two mails; each kill leaves
 // one mail at most of which it is not known, and when a person has those sent again, nobody is without.
 func TestKilledMailings(t *testing.T) {
-	kills := often("USERSYNC_TEST_KILLS", 20, 3)
+	kills := often("USERSYNC_TEST_KILLS", 10, 3)
 	total, runs, unsure := 0, 0, 0
 	for clean := time.Duration(0); total < kills; runs++ {
 		server := newMailServer(t) // skips
