@@ -53,7 +53,8 @@ func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*
 			return nil, err
 		}
 	}
-	return &Previewer{options: o, schema: compiled, users: users, baselines: baselines}, nil
+	p := &Previewer{options: o, schema: compiled, users: users, baselines: baselines}
+	return p, p.validateKeeper()
 }
 
 // New makes an Engine over the product's users and the baselines of its configurations.

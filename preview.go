@@ -176,6 +176,9 @@ func (j *previewJob) header(ctx context.Context, row *table.Row) error {
 	}
 	j.file.info.HeaderRow, j.file.info.Columns = row.Number, cols.list
 	j.plan.columns = cols
+	if err := j.checkKept(cols); err != nil {
+		return err
+	}
 	rules := prepareRules(j.schema, &j.cfg)
 	if err := j.spellRules(ctx, rules); err != nil {
 		return err

@@ -106,6 +106,16 @@ type UserStore interface {
 	WriteUsers(ctx context.Context, changes []Change) ([]Outcome, error)
 }
 
+// FieldKeeper is an optional ability of a UserReader: to tell for which fields the store has a place at all. Then an
+// engine is not made over a store that lacks one for a field that users must have or are found by, and a file with a
+// column of a field without a place is refused, instead of every row when it is written.
+type FieldKeeper interface {
+	// KeepsField tells that values of a field can be written and, where lookedUp says so, that FindUsers finds users
+	// by it. It is asked about fields of the schema, but for the status. It must be quick, and may be called
+	// concurrently.
+	KeepsField(name string, lookedUp bool) bool
+}
+
 // Op says what a Change does.
 type Op string
 

@@ -50,7 +50,10 @@ import (
 	"github.com/usersync-go/usersync"
 )
 
-var _ usersync.UserStore = (*Users)(nil)
+var (
+	_ usersync.UserStore   = (*Users)(nil)
+	_ usersync.FieldKeeper = (*Users)(nil)
+)
 
 // Users is a usersync.UserStore over one table. It may be used by several goroutines at once, and by
 // several processes on one database.
@@ -160,6 +163,15 @@ func (c *column) compared(row string) string {
 		return row + "." + c.quoted
 	}
 	return "LOWER(" + row + "." + c.quoted + ")"
+}
+
+// KeepsField tells that the mapping has a place for a field, which is a column where users are looked up by it.
+func (s *Users) KeepsField(name string, lookedUp bool) bool {
+	if lookedUp {
+		return s.byField[name] != nil
+	}
+	_, list := s.mapping.Lists[name]
+	return s.byField[name] != nil || list || s.isAdded(name)
 }
 
 // FindUsers finds by the id and by every field that has a column of its own: that is any field that is
