@@ -259,7 +259,10 @@ type GuardError struct {
 func (e *GuardError) Error() string {
 	text := fmt.Sprintf("%v: %d users would be deactivated, of %d in the last file",
 		ErrGuard, e.Deactivations, e.Baseline)
-	if e.NoValidRow {
+	switch {
+	case e.NoValidRow && e.Deactivations == 0:
+		text = fmt.Sprintf("%v: this file has no valid row, and the last one had %d users", ErrGuard, e.Baseline)
+	case e.NoValidRow:
 		text += ", and this file has no valid row"
 	}
 	if e.Confirmed != nil {

@@ -60,7 +60,7 @@ func TestRecheckBegunImport(t *testing.T) {
 	_, err := w.svc.RecheckImport(t.Context(), imp.ID, imp.Edition)
 	var state *usersync.ImportStateError
 	require.ErrorAs(t, err, &state)
-	require.ErrorContains(t, err, "is failed and cannot be checked again")
+	require.ErrorContains(t, err, "has failed and cannot be checked again")
 }
 
 // workAdding works an import off in a service that adds fields.

@@ -157,11 +157,28 @@ type ImportStateError struct {
 
 // Error names the status.
 func (e *ImportStateError) Error() string {
-	return fmt.Sprintf("%v: import %s is %s and cannot be %s", ErrInvalid, e.ID, e.Status, e.Doing)
+	return fmt.Sprintf("%v: import %s %s and cannot be %s", ErrInvalid, e.ID, e.Status.words(), e.Doing)
 }
 
 // Unwrap gives ErrInvalid.
 func (e *ImportStateError) Unwrap() error { return ErrInvalid }
+
+// words say how an import stands.
+func (s ImportStatus) words() string {
+	switch s {
+	case ImportChecking:
+		return "is being checked"
+	case ImportIntervention:
+		return "requires intervention"
+	case ImportApplying:
+		return "is being applied"
+	case ImportFailed:
+		return "has failed"
+	case ImportCancelled:
+		return "was cancelled"
+	}
+	return "is " + string(s)
+}
 
 // StartOption changes an import that is being started.
 type StartOption interface{ start(*Import) }
@@ -193,8 +210,8 @@ func (s ImportStatus) ends() bool {
 	return s == ImportDone || s == ImportFailed || s == ImportCancelled
 }
 
-// isOpen tells that a worker is to work on it.
-func (s ImportStatus) isOpen() bool { return slices.Contains(openImports(), s) }
+// IsOpen tells that a worker is at it, or will be: nothing is asked of a person, and it has not ended.
+func (s ImportStatus) IsOpen() bool { return slices.Contains(openImports(), s) }
 
 func openImports() []ImportStatus {
 	return []ImportStatus{ImportQueued, ImportChecking, ImportApplying}

@@ -48,7 +48,7 @@ func (s *Service) RunImport(ctx context.Context, id string) (Import, error) {
 // claimImport makes this process the one that works on an import. The error is errIdle where there is
 // nothing to do.
 func (s *Service) claimImport(ctx context.Context, imp *Import) (*importJob, error) {
-	if !imp.Status.isOpen() {
+	if !imp.Status.IsOpen() {
 		return nil, errIdle
 	}
 	j := &importJob{Service: s, imp: *imp, cancel: func(error) {},
@@ -57,7 +57,7 @@ func (s *Service) claimImport(ctx context.Context, imp *Import) (*importJob, err
 		return nil, fmt.Errorf("usersync: import %s: %w", imp.ID, err)
 	}
 	claimed, err := s.changeImport(ctx, imp.ID, func(imp *Import) error {
-		if !imp.Status.isOpen() {
+		if !imp.Status.IsOpen() {
 			return errIdle
 		}
 		imp.Holder = j.ledger.lease.Token
@@ -105,7 +105,7 @@ func (j *importJob) work(ctx context.Context) error {
 	for {
 		var err error
 		switch {
-		case !j.imp.Status.isOpen() || j.imp.Status == ImportQueued:
+		case !j.imp.Status.IsOpen() || j.imp.Status == ImportQueued:
 			return nil
 		case j.imp.Cancelling:
 			err = j.end(ctx, ImportCancelled)

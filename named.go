@@ -48,7 +48,7 @@ type References interface {
 	//
 	// names are in the form of Fold, none twice and none empty, and no more than the engine's batch size; there
 	// may be none. They are neither kept nor changed. A name that there is not is no error. It may be called
-	// concurrently, and returns soon after ctx is done, with an error: never only some of the names.
+	// concurrently. Once ctx is done it returns soon, with an error or with all of the answer: never only some of it.
 	FindReferences(ctx context.Context, set string, names []string) ([]string, error)
 }
 

@@ -23,6 +23,8 @@ type FieldStore interface {
 	//
 	// From then on UserStore takes values of the field, and no user has one. It may be called
 	// concurrently, also for the same fields. fields has each name once, and is not kept.
+	//
+	// Both return an error, and change nothing, when ctx is done.
 	AddFields(ctx context.Context, fields []Field) error
 }
 

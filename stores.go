@@ -9,7 +9,8 @@ import (
 // Stores is where a product keeps what outlives a process: configurations, baselines, plans, runs. The
 // adapters give all of it at once (memory.State, sqlstore.State); a product can put its own in the place
 // of each, as long as Baselines, Plans, Runs, Journal, Leases and Outbox are over
-// the same data: FinishRun ends a run, saves its baseline and lets its lease go in one step.
+// the same data: FinishRun ends a run, saves its baseline and lets its lease go in one step. DeleteConfig removes what
+// the others have of a configuration, imports too.
 //
 // What is stored belongs to one tenant, which the handles fix: another tenant's id is not found. (A11)
 // All of it may be used concurrently, by several processes too. Ids are compared exactly. Stores return

@@ -13,7 +13,8 @@ import (
 //
 // A password is checked, given to the store for a new user, and shown nowhere; that of an existing user is not
 // changed, since a file cannot be compared with it (for a product that wants it changed with every upload: take
-// Ignored from the field, and give it a rule of its own in Config.Rules). The status
+// Ignored from the field, and give it a rule of its own in Config.Rules). The store needs a place for it: a
+// sqlstore.Mapping with a column that has a Hash, see examples/retail. The status
 // counts only for users who exist. The groups must exist: the engine needs WithReferences, for the sets "region",
 // "city", "role", "position", "team", "department" and "appointment". Plans and uploads with passwords are stored
 // under a key: WithSecretKey.

@@ -6,7 +6,8 @@ import "github.com/usersync-go/usersync"
 // which is the number under which the customer's own records have the person and by which a renamed user is found
 // again. Columns that the platform does not know can become fields of all users, where the engine has a FieldStore.
 // Users are put into training groups by their file and by ordered rules (Config.Assignments); a group that there is
-// not can be created once somebody has confirmed it. The engine needs WithReferences, for the set "group".
+// not can be created once somebody has confirmed it. The engine needs WithReferences, for the set "group", with a
+// ReferenceCreator. Groups that rules name must be there.
 func Training() Preset {
 	cfg := usersync.DefaultConfig("Training")
 	cfg.RemovedUsers = usersync.Ignore

@@ -58,7 +58,7 @@ type things struct {
 func (r *things) have(names ...string) {
 	r.Helper()
 	if err := r.put(r.sets[0], names...); err != nil {
-		r.Fatalf("the test could not add %.3q: %v", names, err)
+		r.Fatalf("the test could not add %s: %v", some(names), err)
 	}
 }
 
@@ -82,7 +82,7 @@ func (r *things) finds(names []string, want ...string) {
 	r.Helper()
 	slices.Sort(want)
 	if found := r.find(r.sets[0], names...); !slices.Equal(found, want) {
-		r.breach("FindReferences of %.9q returned %.9q, want %.9q", names, found, want)
+		r.breach("FindReferences of %s returned %s, want %s", some(names), some(found), some(want))
 	}
 }
 
@@ -224,7 +224,7 @@ func (r *things) create(names ...string) {
 	r.Helper()
 	kept := slices.Clone(names)
 	if err := r.creating().CreateReferences(r.Context(), r.sets[0], names); err != nil {
-		r.breach("CreateReferences of %.3q failed: %v", names, err)
+		r.breach("CreateReferences of %s failed: %v", some(names), err)
 	}
 	if !slices.Equal(names, kept) {
 		r.breach("CreateReferences has changed names")
@@ -293,4 +293,13 @@ func createCancelled(r *things) {
 	}
 	try(done(), -1)
 	interrupt(r.Context(), try)
+}
+
+// some shows a few of many names.
+func some(names []string) string {
+	const shown = 5
+	if len(names) <= shown {
+		return fmt.Sprintf("%q", names)
+	}
+	return fmt.Sprintf("%q and %d more", names[:shown], len(names)-shown)
 }

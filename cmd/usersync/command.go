@@ -25,6 +25,9 @@ const (
 // errPending is the end of a preview that shows something to apply.
 var errPending = errors.New("changes are pending")
 
+// errPerson is the end of work that leaves something to a person.
+var errPerson = errors.New("a person is needed")
+
 // codeOf is the exit code of an error.
 func codeOf(err error) int {
 	switch {
@@ -33,7 +36,7 @@ func codeOf(err error) int {
 	case errors.Is(err, errPending):
 		return pending
 	}
-	for _, needs := range []error{usersync.ErrUnresolved, usersync.ErrGuard, usersync.ErrSeats, usersync.ErrPlanStale,
+	for _, needs := range []error{errPerson, usersync.ErrUnresolved, usersync.ErrGuard, usersync.ErrSeats, usersync.ErrPlanStale,
 		usersync.ErrRunInProgress} {
 		if errors.Is(err, needs) {
 			return person

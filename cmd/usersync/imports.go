@@ -104,9 +104,15 @@ func (w *applyFlags) confirmed() *int {
 
 // printImport says how an import stands, and what to do.
 func (a *app) printImport(imp *usersync.Import) error {
-	fmt.Fprintf(a.out, "Import %s is %s\n", imp.ID, standing(imp))
+	fmt.Fprintf(a.out, "Import %s: %s\n", imp.ID, standing(imp))
 	if imp.Problem != "" {
 		fmt.Fprintf(a.out, "  %s\n", strings.ReplaceAll(cleanLines(imp.Problem), "\n", "\n  "))
+	}
+	switch imp.Status {
+	case usersync.ImportIntervention:
+		fmt.Fprintf(a.out, "To go on, run: usersync imports continue %[1]s; or replace %[1]s FILE; or cancel %[1]s\n", imp.ID)
+	case usersync.ImportFailed:
+		fmt.Fprintf(a.out, "To try again, run: usersync imports continue %[1]s; or delete %[1]s\n", imp.ID)
 	}
 	return nil
 }
@@ -263,6 +269,7 @@ func (a *app) workOnce(ctx context.Context, svc *usersync.Service) error {
 	if err != nil {
 		return err
 	}
+	waiting := 0
 	for i := range open {
 		imp, err := svc.RunImport(ctx, open[i].ID)
 		if err != nil && !errors.Is(err, usersync.ErrRunInProgress) {
@@ -271,6 +278,12 @@ func (a *app) workOnce(ctx context.Context, svc *usersync.Service) error {
 		if err := a.printImport(&imp); err != nil {
 			return err
 		}
+		if imp.Status == usersync.ImportIntervention || imp.Status == usersync.ImportFailed {
+			waiting++
+		}
+	}
+	if waiting > 0 {
+		return fmt.Errorf("%w: %d of the imports: see usersync imports show", errPerson, waiting)
 	}
 	return nil
 }
