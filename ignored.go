@@ -1,5 +1,7 @@
 package usersync
 
+import "slices"
+
 // Ignored says for which users the values of a field are not taken.
 type Ignored string
 
@@ -44,6 +46,7 @@ func (c *comparer) ignore(r *checked, m match) {
 			r.reasons, r.ignored = append(r.reasons, reason), true
 		}
 		r.states[i] = absent
+		r.wants = slices.DeleteFunc(r.wants, func(w want) bool { return int(w.Field) == i })
 	}
 }
 

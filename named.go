@@ -127,11 +127,26 @@ func (f *field) hasName(value, folded string) bool {
 
 // newNames are the names that one value has and another has not.
 func (f *field) newNames(value, before string) []string {
+	had := f.folded(before)
 	var out []string
 	for _, item := range f.items(value) {
-		if name, _ := f.Refers.cut(item); !f.hasName(before, Fold(name)) {
+		if name, _ := f.Refers.cut(item); !had[Fold(name)] {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// folded are the names of a value, folded; nil for none. Lists are long: nobody looks through one for each item of
+// another.
+func (f *field) folded(value string) map[string]bool {
+	if value == "" {
+		return nil
+	}
+	names := map[string]bool{}
+	for _, item := range f.items(value) {
+		name, _ := f.Refers.cut(item)
+		names[Fold(name)] = true
+	}
+	return names
 }
