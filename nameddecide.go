@@ -1,5 +1,7 @@
 package usersync
 
+import "slices"
+
 // Missing are the things that rows name, that there are not, and that may be created: see [MissingIsOffered]. They
 // come in the order in which the file first names them. Allow one with a [Decision].
 func (p *Plan) Missing() []MissingReference {
@@ -9,11 +11,35 @@ func (p *Plan) Missing() []MissingReference {
 }
 
 func (p *Plan) missing() []MissingReference {
+	out := p.offered()
+	for i := range p.entries {
+		if len(out) > 0 && p.entries[i].more != nil {
+			p.entries[i].countWants(out)
+		}
+	}
+	return slices.DeleteFunc(out, func(m MissingReference) bool { return m.Rows == 0 })
+}
+
+// offered are all the things that were offered, without the rows that name them.
+func (p *Plan) offered() []MissingReference {
 	var out []MissingReference
 	for i := range p.things {
 		out = append(out, p.things[i].MissingReference)
 	}
 	return out
+}
+
+// countWants counts the entry for each thing that it names.
+func (e *entry) countWants(things []MissingReference) {
+	for i, w := range e.more.wants {
+		if slices.ContainsFunc(e.more.wants[:i], func(other want) bool { return other.Thing == w.Thing }) {
+			continue
+		}
+		t := &things[w.Thing]
+		if t.Rows++; t.First == 0 {
+			t.First = int(e.number)
+		}
+	}
 }
 
 // isAboutThings tells a decision about missing things from one about conflicts.

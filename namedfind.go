@@ -142,20 +142,8 @@ func (j *previewJob) spellCell(f *field, r *checked) {
 		}
 	}
 	for _, at := range s.offered {
-		j.wantThing(r, want{int32(f.index), at})
+		r.wants = append(r.wants, want{int32(f.index), at})
 	}
-}
-
-// wantThing notes that a row names a thing that there is not.
-func (j *previewJob) wantThing(r *checked, w want) {
-	t := &j.plan.things[w.Thing]
-	if !slices.ContainsFunc(r.wants, func(other want) bool { return other.Thing == w.Thing }) {
-		t.Rows++
-	}
-	if t.First == 0 {
-		t.First = r.number
-	}
-	r.wants = append(r.wants, w)
 }
 
 // spell is spellItems with a memory: the same cells come again and again.

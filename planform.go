@@ -332,7 +332,7 @@ func (p *Plan) tail() iter.Seq[tailForm] {
 			each(sorted(x.byName), func(some []namedForm) bool { return yield(tailForm{Names: some}) }) &&
 			each(sorted(x.leavers), func(some []namedForm) bool { return yield(tailForm{Leavers: some}) }) &&
 			each(p.stay, func(some []Member) bool { return yield(tailForm{Stay: some}) }) &&
-			each(p.missing(), func(some []MissingReference) bool { return yield(tailForm{Missing: some}) })
+			each(p.offered(), func(some []MissingReference) bool { return yield(tailForm{Missing: some}) })
 	}
 }
 

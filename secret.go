@@ -25,6 +25,9 @@ func maskParams(params map[string]string) {
 // maskText hides a secret that the product has put into its own reason.
 func maskText(params map[string]string, secret string) {
 	maskParams(params)
+	if secret == "" {
+		return
+	}
 	for name, v := range params {
 		params[name] = strings.ReplaceAll(v, secret, secretShown)
 	}
