@@ -494,7 +494,8 @@ func TestImportLifecycle(t *testing.T) {
 						var state *usersync.ImportStateError
 						require.ErrorAs(t, err, &state)
 						require.ErrorIs(t, err, usersync.ErrInvalid)
-						require.Contains(t, err.Error(), "is "+string(status))
+						require.Equal(t, status, state.Status)
+						require.Regexp(t, "import "+imp.ID+" (is|was|has|requires) [a-z ]+ and cannot be ", err.Error())
 					}
 				case a.then == "":
 					require.NoError(t, err)
