@@ -411,7 +411,7 @@ func TestNamesOfAssignments(t *testing.T) {
 	var invalid *usersync.InvalidError
 	require.ErrorAs(t, err, &invalid)
 	require.Equal(t, []usersync.Problem{{Path: "assignments.0.rules.0.values.1",
-		Detail: `there is no group "SALES": create it first, or correct the name`}}, invalid.Problems)
+		Detail: `rule "leads": there is no group "SALES": create it first, or correct the name`}}, invalid.Problems)
 }
 
 // P1: the template's guide says which values are names.

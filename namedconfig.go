@@ -40,7 +40,7 @@ func (j *previewJob) spellAssignments(ctx context.Context, bad *problems) error 
 		}
 		for n := range a.Rules {
 			path := fmt.Sprintf("assignments.%d.rules.%d.values", i, n)
-			if err := j.spellAssigned(ctx, f, path, a.Rules[n].Values, bad); err != nil {
+			if err := j.spellAssigned(ctx, f, path, &a.Rules[n], bad); err != nil {
 				return err
 			}
 		}
@@ -48,15 +48,20 @@ func (j *previewJob) spellAssignments(ctx context.Context, bad *problems) error 
 	return nil
 }
 
-func (j *previewJob) spellAssigned(ctx context.Context, f *field, path string, values []string, bad *problems) error {
-	for i, value := range values {
+func (j *previewJob) spellAssigned(ctx context.Context, f *field, path string, rule *AssignRule, bad *problems) error {
+	for i, value := range rule.Values {
+		known := len(*bad)
 		s, err := j.spellFixed(ctx, f, fmt.Sprintf("%s.%d", path, i), canonicalOf(f, value), bad)
+		for at := range (*bad)[known:] {
+			p := &(*bad)[known+at]
+			p.Detail = fmt.Sprintf("rule %q: %s", rule.Name, p.Detail)
+		}
 		if err != nil {
 			return err
 		}
 		items := f.items(s)
 		if len(items) == 1 && canonicalOf(f, items[0]) == s { // the rules read it as a cell
-			values[i] = items[0]
+			rule.Values[i] = items[0]
 		}
 	}
 	return nil

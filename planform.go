@@ -287,7 +287,7 @@ func (x *crossing) linksOf(at int32) []string {
 	return out
 }
 
-// openCells are the cells without those of secret fields, which correction files leave out anyway. (A10)
+// openCells are the cells without what is secret, of which correction files say only that it was there. (A10)
 func (p *Plan) openCells(cells []string) []string {
 	if cells == nil || p.columns == nil {
 		return cells
@@ -301,7 +301,7 @@ func (p *Plan) openCells(cells []string) []string {
 		if &out[0] == &cells[0] {
 			out = slices.Clone(cells)
 		}
-		out[col] = ""
+		out[col] = masked(cells[col])
 	}
 	return out
 }

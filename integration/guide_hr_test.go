@@ -47,7 +47,9 @@ func (g *guide) hrFields() {
 	g.preview("HR", g.workbook("bad.xlsx", hrHeader,
 		"1 | A | a@example.com | | Sales | | |", " | B | | | Sales | | |", "00003 | | | | | | |",
 		"00004 | D | d@ | 99999 | Legal | 01234567890 | 31.12.2029 | soon", "00005 | E | e@example.com | 00005 | Sales | | |",
-		"00006 | F | same@example.com | 00007 | Sales | | |", "00007 | G | SAME@example.com | 00006 | Sales | | |"))
+		"00006 | F | same@example.com | | Sales | | |", "00007 | G | SAME@example.com | | Sales | | |",
+		"00008 | H | h@example.com | 00009 | Sales | | |", "00009 | I | i@example.com | 00010 | Sales | | |", "00010 | J | j@example.com | 00008 | Sales | | |",
+		"00011 | K | k@example.com | 00012 | Sales | | |", "00012 | L | l@example.com | | Sales | | |"))
 }
 
 // hrLeavers is a first export, and the next ones.
