@@ -150,7 +150,7 @@ func (w *wardrobe) livesWithNewFields() {
 	w.has("carl", "44", "") // was created, and is inactive
 }
 
-// Without a table for them, values of added fields are refused row by row, and nothing is half written.
+// Without a table for them, a file with values of added fields is refused before anything is added or written.
 func TestNoPlaceForNewFields(t *testing.T) {
 	onEach(t, func(t *testing.T, s server) {
 		db := s.open(t)
@@ -160,11 +160,10 @@ func TestNoPlaceForNewFields(t *testing.T) {
 		must(t, err)
 		must(t, users.Migrate(t.Context()))
 		w := newWardrobe(t, s, db, users)
-		plan := w.plan("Shoe size", "userName,email,firstName,lastName,Shoe size", "anna,a@b.example,A,B,38", "bert,b@b.example,A,B,")
-		run, err := w.svc.Apply(t.Context(), plan.ID)
-		must(t, err)
-		if c := run.Counts(); c.Created != 1 || c.Failed != 1 {
-			t.Fatalf("counts %+v", c)
+		file := usersync.CSV(strings.NewReader("userName,email,firstName,lastName,Shoe size\nanna,a@b.example,A,B,38\n"))
+		_, err = w.svc.Preview(t.Context(), "staff", file, usersync.AddFields(usersync.Field{Name: "shoeSize", Title: "Shoe size"}))
+		if !errors.Is(err, usersync.ErrInvalid) || !strings.Contains(err.Error(), "no place for its values") {
+			t.Fatalf("the file was not refused: %v", err)
 		}
 	})
 }
