@@ -145,7 +145,9 @@ func (d *desk) begin(j *importJob) {
 func (d *desk) end(j *importJob) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.jobs, j.imp.ID)
+	if d.jobs[j.imp.ID] == j { // not where it was taken over in this process
+		delete(d.jobs, j.imp.ID)
+	}
 }
 
 // job is the import of that id that this process works on, nil if it does not.

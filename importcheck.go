@@ -9,7 +9,8 @@ import (
 // RecheckImport has an import that needs a person, or has failed, checked again: with the configuration as it is
 // now, such as with its assignment rules in another order, and with those fields added that the plan offers
 // ([Plan.NewFields]) and that the person has chosen, in the place of those chosen before. From then on the import
-// stops after the check in any case (ImportOptions.Review), so that the person sees what has come of it.
+// stops after the check in any case (ImportOptions.Review), so that the person sees what has come of it. What was
+// decided and confirmed about the plan before is to be decided and confirmed again.
 //
 // edition is that of the import that the person has seen: the error wraps ErrEdited if it has changed since. Fields
 // that cannot be added are an *InvalidError. Once a run has begun there is nothing to check: the error is an
@@ -28,7 +29,7 @@ func (s *Service) RecheckImport(ctx context.Context, id string, edition int, fie
 	imp.forgetPlan()
 	imp.requeue()
 	imp.Options.Review, imp.Options.Fields = true, slices.Clone(fields)
-	imp.Agreed, imp.AgreedBy, imp.Rechecks = "", Actor{}, 0
+	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed, imp.Rechecks = "", Actor{}, nil, 0
 	if err := s.saveImport(ctx, &imp, nil); err != nil {
 		return Import{}, err
 	}

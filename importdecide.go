@@ -135,8 +135,10 @@ func (s *Service) CancelImport(ctx context.Context, id string) (Import, error) {
 			imp.Cancelling = true
 			return nil
 		}
+		counts, err := s.countRun(ctx, imp) // of a run that was interrupted
+		imp.Run = counts
 		imp.finish(ImportCancelled, s.eng.now())
-		return nil
+		return err
 	})
 	if err != nil || !imp.Cancelling {
 		return imp, err

@@ -108,7 +108,7 @@ func (j *importJob) work(ctx context.Context) error {
 		case !j.imp.Status.IsOpen() || j.imp.Status == ImportQueued:
 			return nil
 		case j.imp.Cancelling:
-			err = j.end(ctx, ImportCancelled)
+			err = j.cancelled(ctx)
 		case j.imp.PlanID == "":
 			err = j.check(ctx)
 		default:
@@ -121,7 +121,7 @@ func (j *importJob) work(ctx context.Context) error {
 }
 
 // save changes the record, unless another worker has the import by now. What must be stored is, also if ctx
-// is done.
+// is done. What was cancelled meanwhile asks nobody any more.
 func (j *importJob) save(ctx context.Context, change func(*Import)) error {
 	ctx, done := lasting(ctx)
 	defer done()
@@ -130,17 +130,15 @@ func (j *importJob) save(ctx context.Context, change func(*Import)) error {
 			return ErrLeaseLost
 		}
 		change(imp)
+		if imp.Cancelling && imp.Status == ImportIntervention {
+			imp.finish(ImportCancelled, j.eng.now())
+		}
 		return nil
 	})
 	if err == nil {
 		j.imp = imp
 	}
 	return err
-}
-
-// end ends the import.
-func (j *importJob) end(ctx context.Context, status ImportStatus) error {
-	return j.save(ctx, func(imp *Import) { imp.finish(status, j.eng.now()) })
 }
 
 // stop hands the import to a person.
@@ -160,7 +158,7 @@ func (j *importJob) check(ctx context.Context) error {
 	}
 	return j.save(ctx, func(imp *Import) {
 		imp.PlanID, imp.Plan, imp.Status, imp.Read = plan.ID, plan.Counts(), ImportApplying, plan.Source.Rows
-		if code, text := imp.hold(plan); code != "" && !imp.Cancelling {
+		if code, text := imp.hold(plan); code != "" {
 			imp.stop(code, text)
 		}
 	})
@@ -204,6 +202,7 @@ func (imp *Import) hold(plan *Plan) (code, text string) {
 	}
 	c := imp.Plan
 	if imp.Agreed != "" && imp.Agreed != imp.PlanID {
+		imp.Options.Confirmed = nil // was for the plan that was seen
 		add(ImportMoved, "users or the configuration have changed since somebody looked at the plan, or since the run began: "+
 			"look at the new one")
 	}
@@ -386,7 +385,14 @@ func (j *importJob) interrupted(ctx context.Context) error {
 	if !errors.Is(cause, errAsked) {
 		return errors.Join(cause, j.putBack(ctx))
 	}
-	counts, err := j.countRun(ctx)
+	return j.cancelled(ctx)
+}
+
+// cancelled ends the import because somebody asked for it, with what its run has written.
+func (j *importJob) cancelled(ctx context.Context) error {
+	lasts, done := lasting(ctx)
+	defer done()
+	counts, err := j.countRun(lasts, &j.imp)
 	if err != nil {
 		return err
 	}
@@ -396,16 +402,14 @@ func (j *importJob) interrupted(ctx context.Context) error {
 	})
 }
 
-// countRun reads the numbers of the import's run, if one has begun.
-func (j *importJob) countRun(ctx context.Context) (RunCounts, error) {
-	if j.imp.PlanID == "" {
-		return RunCounts{}, nil
+// countRun reads the numbers of the import's run. Those that the import has stay where no run of its plan has begun.
+func (s *Service) countRun(ctx context.Context, imp *Import) (RunCounts, error) {
+	if imp.PlanID == "" {
+		return imp.Run, nil
 	}
-	ctx, done := lasting(ctx)
-	defer done()
-	rec, err := j.stores.storedRun(ctx, j.imp.PlanID)
+	rec, err := s.stores.storedRun(ctx, imp.PlanID)
 	if rec == nil || err != nil {
-		return RunCounts{}, err
+		return imp.Run, err
 	}
 	return rec.Counts, nil
 }

@@ -164,6 +164,7 @@ func (a *app) showImport(ctx context.Context, svc *usersync.Service, imp *usersy
 
 func (a *app) importsContinue(f *flag.FlagSet) func(context.Context, []string) error {
 	p, how := a.place(f), addApplyFlags(f)
+	seen := f.String("plan", "", "the `plan` that was looked at: refused where the import has another by now")
 	return func(ctx context.Context, args []string) error {
 		id, err := one(args, "import")
 		if err != nil {
@@ -180,6 +181,9 @@ func (a *app) importsContinue(f *flag.FlagSet) func(context.Context, []string) e
 			imp, err := svc.Import(ctx, id)
 			if err != nil {
 				return err
+			}
+			if *seen != "" && *seen != imp.PlanID {
+				return fmt.Errorf("%w: the plan of the import is another by now: look at it with usersync imports show", usersync.ErrEdited)
 			}
 			if imp, err = svc.ContinueImport(ctx, id, imp.Edition, choices); err != nil {
 				return err
