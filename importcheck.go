@@ -29,7 +29,7 @@ func (s *Service) RecheckImport(ctx context.Context, id string, edition int, fie
 	imp.forgetPlan()
 	imp.requeue()
 	imp.Options.Review, imp.Options.Fields = true, slices.Clone(fields)
-	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed, imp.Rechecks = "", Actor{}, nil, 0
+	imp.Agreed, imp.AgreedBy, imp.AgreedEdition, imp.Options.Confirmed, imp.Rechecks = "", Actor{}, 0, nil, 0
 	if err := s.saveImport(ctx, &imp, nil); err != nil {
 		return Import{}, err
 	}

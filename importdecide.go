@@ -79,7 +79,7 @@ func (s *Service) isAnswered(ctx context.Context, imp *Import) error {
 	if err != nil {
 		return err
 	}
-	imp.Plan = plan.Counts()
+	imp.Plan, imp.AgreedEdition = plan.Counts(), plan.edition
 	for _, block := range plan.blocks(imp.Options.Confirmed) {
 		if !errors.Is(block, ErrSeats) { // they are counted anew
 			return block
@@ -119,7 +119,7 @@ func (s *Service) ReplaceFile(ctx context.Context, id string, src Source) (Impor
 func (imp *Import) replace(file ImportFile) {
 	imp.File = file
 	imp.PlanID, imp.Plan, imp.Run, imp.Read, imp.Rechecks = "", Counts{}, RunCounts{}, 0, 0
-	imp.Agreed, imp.AgreedBy, imp.Options.Confirmed, imp.Options.Fields = "", Actor{}, nil, nil
+	imp.Agreed, imp.AgreedBy, imp.AgreedEdition, imp.Options.Confirmed, imp.Options.Fields = "", Actor{}, 0, nil, nil
 	imp.requeue()
 }
 

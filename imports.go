@@ -79,6 +79,8 @@ type Import struct {
 	// applied before a person has seen it.
 	Agreed   string `json:"agreed,omitempty"`
 	AgreedBy Actor  `json:"agreedBy,omitzero"`
+	// AgreedEdition is the edition of that plan: if it is decided otherwise afterwards, the person is asked again.
+	AgreedEdition int `json:"agreedEdition,omitempty"`
 	// Cancelling tells that somebody has cancelled the import while it is worked on.
 	Cancelling bool      `json:"cancelling,omitempty"`
 	Rechecks   int       `json:"rechecks,omitempty"` // how often it was checked anew because something had moved

@@ -307,6 +307,9 @@ func (imp *Import) applyOptions() []ApplyOption {
 	if imp.AgreedBy != (Actor{}) {
 		opts = append(opts, By(imp.AgreedBy))
 	}
+	if imp.Agreed == imp.PlanID {
+		opts = append(opts, applyOption(func(o *applyOptions) { o.edition = imp.AgreedEdition }))
+	}
 	return opts
 }
 
@@ -317,6 +320,8 @@ func (j *importJob) unapplied(ctx context.Context, run *Run, err error) error {
 		return j.interrupted(ctx)
 	case errors.Is(err, ErrRunInProgress): // another's, which comes to its end
 		return errors.Join(err, j.putBack(ctx))
+	case errors.Is(err, ErrEdited):
+		return j.stop(ctx, ImportMoved, err)
 	case errors.Is(err, ErrPlanStale), errors.Is(err, ErrNotFound):
 		return j.recheck(ctx)
 	case errors.Is(err, ErrPaused):
@@ -451,7 +456,7 @@ func mayPass(err error) bool {
 		return false
 	}
 	for _, final := range []error{ErrRefused, ErrPaused, ErrPlanStale, ErrUnresolved, ErrSeats, ErrGuard, ErrRunInProgress,
-		ErrLeaseLost, ErrInvalid, ErrNotFound} {
+		ErrLeaseLost, ErrInvalid, ErrNotFound, ErrEdited} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -211,6 +211,7 @@ type applyOptions struct {
 	stopFirst bool
 	current   *Config
 	file      string
+	edition   int                         // that the stored plan must have, 0 for any
 	accepted  func(context.Context) error // called before the first write
 }
 

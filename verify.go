@@ -10,6 +10,9 @@ func (w *applyJob) check(ctx context.Context) error {
 	if w.goesOn() {
 		return w.checkAgain(ctx)
 	}
+	if w.opt.edition != 0 && w.opt.edition != w.plan.edition {
+		return fmt.Errorf("%w: the plan was decided otherwise: look at it again", ErrEdited)
+	}
 	w.plan.mu.Lock()
 	counts := w.plan.counts()
 	guarded := w.plan.guard(counts, w.opt.confirmed)

@@ -90,3 +90,26 @@ func TestConfirmedForOnePlan(t *testing.T) {
 		asks(b, imp)
 	})
 }
+
+// I4, K4: what is applied is what the person saw who let the import go on, not what somebody has decided since.
+func TestDecidedAfterContinue(t *testing.T) {
+	b := newBureau(t, "anna title=Cook")
+	b.cfg.Rules = map[string]usersync.Rule{"title": {Strategy: usersync.AskAtRuntime}}
+	cfg, err := b.svc.EditConfig(t.Context(), b.cfg)
+	require.NoError(t, err)
+	b.cfg = cfg
+	imp := b.work(b.begin(officeFile("anna title=Chef"), usersync.ImportOptions{}))
+	b.stopped(imp, usersync.ImportConflicts, "1 to decide")
+	decide := func(c usersync.Choice) {
+		_, err := b.svc.Decide(t.Context(), imp.PlanID, usersync.Decision{Field: "title", Choice: c})
+		require.NoError(t, err)
+	}
+	decide(usersync.KeepCurrent)
+	imp = b.resumeImport(imp, usersync.ImportChoices{By: usersync.Actor{Name: "Ivo"}})
+	decide(usersync.TakeFile)
+	imp = b.work(imp)
+	b.stopped(imp, usersync.ImportMoved, "the plan was decided otherwise")
+	require.Equal(t, "Cook", b.store.Users()[0].Values.Get("title"))
+	b.done(b.work(b.resumeImport(imp, usersync.ImportChoices{By: usersync.Actor{Name: "Olga"}})), usersync.RunCounts{Updated: 1})
+	require.Equal(t, "Chef", b.store.Users()[0].Values.Get("title"))
+}
