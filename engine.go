@@ -54,7 +54,10 @@ func NewPreviewer(users UserReader, baselines BaselineReader, opts ...Option) (*
 		}
 	}
 	p := &Previewer{options: o, schema: compiled, users: users, baselines: baselines}
-	return p, p.validateKeeper()
+	if err := p.validateKeeper(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // New makes an Engine over the product's users and the baselines of its configurations.

@@ -224,3 +224,25 @@ func TestNewUsersRefuses(t *testing.T) {
 		t.Errorf("mapping: %v", err)
 	}
 }
+
+// A mapping without a place for a secret that new users must have, or of another schema, is told with the engine.
+func TestKeepsField(t *testing.T) {
+	own := listSchema()
+	users, err := sqlstore.NewUsers(nil, sqlstore.SQLite, sqlstore.DefaultMapping(own), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		field           string
+		lookedUp, keeps bool
+	}{{"userName", true, true}, {"title", false, true}, {"groups", false, true}, {"password", false, false},
+		{"shoeSize", false, true}, {"login", true, false}} { // added fields are kept, and not found by
+		if got := users.KeepsField(c.field, c.lookedUp); got != c.keeps {
+			t.Errorf("KeepsField(%s, %t) is %t", c.field, c.lookedUp, got)
+		}
+	}
+	s := usersync.Schema{Key: "login", Fields: []usersync.Field{{Name: "login"}}}
+	if _, err := usersync.NewPreviewer(users, nil, usersync.WithSchema(s)); !errors.Is(err, usersync.ErrInvalid) {
+		t.Errorf("an engine over another schema: %v", err)
+	}
+}
